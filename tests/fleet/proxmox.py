@@ -223,6 +223,7 @@ class Proxmox(StandIn):
         if kind == "string":
             made = {"nodes/pve/qemu": "qmcreate", "nodes/pve/lxc": "vzcreate"}
             restored = "qmrestore" if "archive" in sent else ""
+            restored = "vzrestore" if sent.get("restore") else restored
             return self.deed(restored or made.get(path, path.rpartition("/")[2]), path)
         self.writes.append(path)
         told = {"pid": 77} if path.endswith("exec") else {}

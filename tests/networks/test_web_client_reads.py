@@ -135,28 +135,42 @@ def test_the_hypervisor_page_has_nodes_and_guests(admin: User, api: Any) -> None
     assert answer.status_code == 404
 
 
-@pytest.mark.parametrize(
-    "at_once",
-    [
-        pytest.param(one, id=f"{one['feature']} {one['operation']} {n}")
-        for n, one in enumerate(DOCUMENT["stages"])
-    ],
-)
-def test_what_the_client_stages_is_taken(
-    at_once: dict[str, Any], admin: User, api: Any
-) -> None:
-    # The gateway is away: the change is staged by its words alone.
-    gateway = factories.gateway(
-        factories.organization(), "http://127.0.0.1:9", vendor=at_once["vendor"]
-    )
-    feature = FEATURES[at_once["feature"]]
-    body = {"payload": at_once["payload"], "target_id": at_once["target_id"], "notes": None}
-    answer = api(admin).post(
+def staged(api: Any, user: User, gateway: Gateway, row: dict[str, Any]) -> Any:
+    """Send a change as the client does: with a null for what it does not tell."""
+    feature = FEATURES[row["feature"]]
+    body = {"payload": row["payload"], "target_id": row["target_id"] or None, "notes": None}
+    return api(user).post(
         f"/api/v1/gateway-{feature.vendor}-{feature.area}/{gateway.pk}/changes/"
-        f"{at_once['feature']}?operation={at_once['operation']}", body, format="json",
+        f"{row['feature']}?operation={row['operation']}", body, format="json",
     )  # fmt: skip
-    assert answer.status_code == 201, answer.content
-    assert "site" not in answer.json()["payload"]
+
+
+@pytest.mark.parametrize("vendor", sorted({one["vendor"] for one in DOCUMENT["stages"]}))
+def test_what_the_client_stages_is_taken(vendor: str, admin: User, api: Any) -> None:
+    # The gateway is away: the change is staged by its words alone.
+    gateway = factories.gateway(factories.organization(), "http://127.0.0.1:9", vendor=vendor)
+    wrong = []
+    for row in DOCUMENT["stages"]:
+        if row["vendor"] == vendor:
+            answer = staged(api, admin, gateway, row)
+            if answer.status_code != 201 or "site" in answer.json()["payload"]:
+                wrong.append((row["feature"], row["operation"], answer.content))
+    assert not wrong, wrong
+
+
+def test_what_a_vendor_does_not_have_is_refused_by_the_name_of_its_field(
+    admin: User, api: Any
+) -> None:
+    gateway = factories.gateway(
+        factories.organization(), "http://127.0.0.1:9", vendor="mikrotik"
+    )
+    for row in DOCUMENT["refused"]:
+        answer = staged(api, admin, gateway, row)
+        assert answer.status_code == 422, row
+        told = answer.json()
+        assert row["field"] in [one["field"] for one in told["error"]["details"]], told
+        assert isinstance(told["detail"], str)
+    assert not gateway.changes.exists()
 
 
 def test_what_is_incomplete_is_refused_in_the_words_of_the_feature() -> None:

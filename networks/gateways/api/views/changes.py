@@ -20,7 +20,7 @@ from controller.dialects.openwisp import require_user
 from networks.gateways.api import serializers as shapes
 from networks.gateways.api.filters import ChangeFilter
 from networks.gateways.api.views.staging import AREAS, PAIRS, Staging, key_of, named
-from networks.gateways.engine.client_bodies import in_our_words
+from networks.gateways.engine.client_bodies import feature_meant, in_our_words
 from networks.gateways.models import Change
 from networks.gateways.rules import approvals, changes, diff, dry_run, scheduling
 
@@ -101,6 +101,7 @@ class StageView(Staging):
         given.is_valid(raise_exception=True)
         operation = request.query_params.get("operation", "")
         values = given.values()
+        found = feature_meant(found, values["payload"])
         values["payload"], values["target_id"] = in_our_words(
             found, operation, values["payload"], values["target_id"]
         )

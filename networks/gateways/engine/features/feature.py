@@ -67,6 +67,8 @@ class Feature:
     empty_as: Mapping[str, str] = field(default_factory=dict)
     # The properties that form the id; immutable after creation.
     identity: tuple[str, ...] = ()
+    # Why properties that other clients send are none of this feature.
+    refused: Mapping[str, str] = field(default_factory=dict)
     # Values common to all objects of this kind, which distinguish them from others at the same
     # path.
     constants: Mapping[str, str] = field(default_factory=dict)
@@ -210,7 +212,8 @@ class Feature:
             at = ["payload", *map(str, error.absolute_path)]
             if error.validator == "additionalProperties":
                 for name in sorted(set(payload) - set(schema["properties"])):
-                    found[".".join([*at, name])] = [f"{self.key} has no such property."]
+                    why = self.refused.get(name, f"{self.key} has no such property.")
+                    found[".".join([*at, name])] = [why]
             else:
                 secret = bool(error.absolute_path) and self.is_secret(at[1])
                 text = "This value does not fit." if secret else error.message[:300]

@@ -299,6 +299,7 @@ FEATURES: Mapping[str, tuple[str, str]] = {
     "container.snapshot_delete": ("delete a snapshot", "Deletes a stored state of a container."),
     "ha.group": ("HA group", "Nodes that guests may run on; of Proxmox VE 8."),
     "backup.restore": ("restore a backup", "Makes a virtual machine from a backup."),
+    "backup.restore_container": ("restore a container", "Makes a container from a backup."),
     "backup.prune": ("prune backups", "Deletes old backups."),
     "storage.delete_volume": ("delete a volume", "Deletes a disk, image or backup of a storage."),
     "storage.download_url": ("download an image", "Downloads it to a storage."),

@@ -62,14 +62,14 @@ def guest(
     given: Mapping[str, Any] | None = None,
     *,
     catastrophic: bool = False,
-    separator: str = ",",
+    **how: Any,
 ) -> Feature:
     """Return an action on one guest. Parameters in the example are required."""
     example = {**(CONTAINER if key.startswith("container.") else HERE), **(given or {})}
     return Feature(
         "proxmox", f"proxmox.{key}", noun=task, action=deed, operations=("create",),
         properties={**GUEST, **(also or {})}, required=tuple(example), example=example,
-        catastrophic=catastrophic, separator=separator,
+        catastrophic=catastrophic, **how,
     )  # fmt: skip
 
 
@@ -286,6 +286,10 @@ PROXMOX = (
     guest("backup.restore", "nodes/{node}/qemu", "qmrestore", catastrophic=True,
           also={"archive": VOLUME, "storage": WORD, "force": FLAG, "unique": FLAG, "start": FLAG},
           given={"archive": "local:backup/vzdump-qemu-100-2026_11_30-02_30_00.vma.zst"}),
+    guest("backup.restore_container", "nodes/{node}/lxc", "vzrestore", catastrophic=True,
+          also={"ostemplate": VOLUME, "storage": WORD, "force": FLAG, "unique": FLAG, "start": FLAG},
+          given={"vmid": 200, "ostemplate": "local:backup/vzdump-lxc-200-2026_11_30-02_30_00.tar.zst"},
+          constants={"restore": "1"}, names={"archive": "ostemplate"}),
     at("backup.prune", "DELETE nodes/{node}/storage/{storage}/prunebackups", "prunebackups",
        catastrophic=True, example={**AT_NODE, "storage": "local", "prune-backups": "keep-last=3"},
        properties={"node": WORD, "storage": WORD, "vmid": VMID, "type": one_of("qemu", "lxc"),

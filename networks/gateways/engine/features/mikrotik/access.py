@@ -82,6 +82,7 @@ ACCESS = (
             "addresses-per-mac": {"type": ["string", "integer"], "pattern": r"^(unlimited|\d{1,5})$"},
         },
         required=("name", "interface"),
+        refused={"comment": "RouterOS keeps no comment of a hotspot server."},
         example={"name": "guests", "interface": "bridge", "address-pool": "guests"},
         change={"idle-timeout": "10m"},
     ),

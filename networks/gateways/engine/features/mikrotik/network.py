@@ -143,6 +143,7 @@ NETWORKING = (
         properties={
             **COMMENTED, "name": HOST, "address": ADDRESS, "cname": HOST, "ttl": DURATION,
             "type": one_of("A", "AAAA", "CNAME", "TXT", "MX", "SRV", "FWD", "NXDOMAIN"),
+            "text": TEXT,
         },
         required=("name",),
         example={"name": "nas.example.org", "address": "192.168.88.2"},
@@ -216,7 +217,8 @@ NETWORKING = (
     Settings(
         "mikrotik.vpn.l2tp_server", "interface/l2tp-server/server",
         properties={"enabled": FLAG, "use-ipsec": one_of("yes", "no", "required"),
-                    "ipsec-secret": SECRET, "default-profile": WORD},
+                    "ipsec-secret": SECRET, "default-profile": WORD,
+                    "authentication": several("pap", "chap", "mschap1", "mschap2")},
         change={"use-ipsec": "required"},
     ),
     Settings(
@@ -248,7 +250,7 @@ NETWORKING = (
         "mikrotik.interfaces.bridge", "interface/bridge", has_savepoint=True,
         properties={
             **COMMENTED, "name": WORD, "vlan-filtering": FLAG, "pvid": VLAN, "igmp-snooping": FLAG,
-            "dhcp-snooping": FLAG, "protocol-mode": one_of("mstp", "none", "rstp", "stp"),
+            "dhcp-snooping": FLAG, "mtu": {"type": "string", "pattern": r"^(auto|\d{2,5})$"}, "protocol-mode": one_of("mstp", "none", "rstp", "stp"),
         },
         required=("name",), example={"name": "guests", "protocol-mode": "rstp"},
         change={"igmp-snooping": True},
@@ -295,7 +297,8 @@ NETWORKING = (
     ),
     Menu(
         "mikrotik.queues.simple", "queue/simple",
-        properties={**COMMENTED, "name": NAME, "target": WHERES, "max-limit": RATE},
+        properties={**COMMENTED, "name": NAME, "target": WHERES, "max-limit": RATE, "parent": WORD,
+                    "priority": {"type": "string", "pattern": "^[1-8]/[1-8]$"}},
         required=("name", "target"),
         example={"name": "guests", "target": ["192.168.3.0/24"], "max-limit": "10M/20M"},
         change={"max-limit": "5M/10M"},

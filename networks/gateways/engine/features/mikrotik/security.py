@@ -85,12 +85,13 @@ SECURITY = (
     ),
     Settings(
         "mikrotik.security.snmp_settings", "snmp",
-        properties={"enabled": FLAG, "contact": TEXT, "location": TEXT},
+        properties={"enabled": FLAG, "contact": TEXT, "location": TEXT, "trap-community": WORD},
         aliases=("mikrotik.security.snmp.settings",), change={"location": "Rack 4"},
     ),
     Settings(
         "mikrotik.security.snmp.trap_target", "snmp",
         properties={"trap-target": ADDRESSES, "trap-version": number(1, 3), "trap-community": WORD},
+        refused={"address": "RouterOS has one list of targets: send all of them as trap-target."},
         change={"trap-target": ["192.0.2.50"], "trap-version": 2},
     ),
     Menu(

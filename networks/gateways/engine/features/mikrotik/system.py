@@ -1,5 +1,7 @@
 """RouterOS: the system itself, its files, packages and services."""
 
+from typing import Any
+
 from networks.gateways.engine.features.feature import Feature
 from networks.gateways.engine.features.mikrotik.kinds import (
     ActionFeature,
@@ -28,15 +30,18 @@ PACKAGE = {"numbers": WORD}
 PASSWORD = {**TEXT, "writeOnly": True}
 
 
-def of_file(key: str, action: str, name: str, *, catastrophic: bool = False) -> Feature:
+def of_file(
+    key: str, action: str, name: str, *, catastrophic: bool = False, **how: Any
+) -> Feature:
     """Return an action on a file of the router; ``name`` is its argument."""
     return ActionFeature(
         f"mikrotik.system.{key}", "file", action=action, properties={name: FILE}, required=(name,),
         names={} if name == "name" else {"name": name}, example={name: "muster"},
-        catastrophic=catastrophic,
+        catastrophic=catastrophic, **how,
     )  # fmt: skip
 
 
+UNENCRYPTED = "RouterOS does not encrypt exports: make a binary backup with a password."
 SYSTEM = (
     Settings(
         "mikrotik.system.identity", "system/identity", properties={"name": NAME},
@@ -100,7 +105,7 @@ SYSTEM = (
         example={"name": "muster.backup", "password": "correct horse"}, catastrophic=True,
     ),
     of_file("export_config", "export", "file", catastrophic=True),
-    of_file("backup.export_text", "export", "file"),
+    of_file("backup.export_text", "export", "file", refused={"encrypted": UNENCRYPTED}),
     of_file("file_delete", "file/remove", "numbers"),
     of_file("backup.delete", "file/remove", "numbers"),
     Menu(

@@ -1,8 +1,4 @@
-"""Changes as FreeSDN's web client stages them, in the words of the features.
-
-The client names the site of a UniFi console in each body, lists as one text, and some properties
-by the console's older names. Whatever is in the feature's own words stays as it is.
-"""
+"""Changes of UniFi as FreeSDN's web client stages them: by the console's older names."""
 
 from collections.abc import Callable, Mapping
 from ipaddress import ip_interface
@@ -34,17 +30,7 @@ PARTS = {
 }  # fmt: skip
 
 
-def in_our_words(
-    feature: Feature, operation: str, payload: Mapping[str, Any], target: str
-) -> tuple[Body, str]:
-    """Return payload and target of a change in the words of its feature."""
-    body = dict(payload)
-    if feature.vendor == "unifi":
-        body, target = _of_unifi(feature, operation, body, target)
-    return {name: _listed(feature, name, value) for name, value in body.items()}, target
-
-
-def _of_unifi(feature: Feature, operation: str, body: Body, target: str) -> tuple[Body, str]:
+def in_our_words(feature: Feature, operation: str, body: Body, target: str) -> tuple[Body, str]:
     known = {*feature.properties, *feature.names}
     if "site" not in known:
         body.pop("site", None)
@@ -104,13 +90,3 @@ COMPLETED: Mapping[str, Callable[[Body], Body]] = {
     "unifi.networks.vlan": _network,
     "unifi.hotspot.voucher": _voucher,
 }
-
-
-def _listed(feature: Feature, name: str, value: Any) -> Any:
-    """Return a text of several as the list that the property is."""
-    if isinstance(value, str) and feature.is_list(feature.names.get(name, name)):
-        return [one.strip() for one in value.replace("\n", ",").split(",") if one.strip()]
-    if isinstance(value, int) and not isinstance(value, bool):
-        kind = feature.properties.get(feature.names.get(name, name), {}).get("type")
-        return str(value) if kind == "string" else value
-    return value
