@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
 from controller.base.outbound.addresses import policy
+from controller.base.redis_sentinel import broker, names_sentinels, sentinel_address
 
 env = Env()
 
@@ -69,6 +70,30 @@ def database(folder: Path) -> dict[str, Any]:
     # loading SpatiaLite into it takes longer than most requests.
     config["CONN_MAX_AGE"] = None
     return config
+
+
+def redis_cache(url: str) -> dict[str, Any]:
+    """Return Django's cache at this Redis, or at the master that Sentinels name."""
+    if names_sentinels(url):
+        try:
+            sentinel_address(url)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"REDIS_URL: {error}") from error
+    pool = {"pool_class": "controller.base.redis_sentinel.MasterPool"}
+    return {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        # A list, because commas in a text separate servers.
+        "LOCATION": [url],
+        "OPTIONS": pool if names_sentinels(url) else {},
+    }
+
+
+def broker_address(url: str) -> tuple[str, dict[str, Any]]:
+    """Return Celery's address of a broker and its transport options."""
+    try:
+        return broker(url)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"CELERY_BROKER_URL: {error}") from error
 
 
 def overlay_prefix(usual: str) -> str:

@@ -10,12 +10,14 @@ from controller.components import INSTALLED_APPS, MIDDLEWARE
 from controller.dialects.openapi.settings import SPECTACULAR_SETTINGS
 from controller.dialects.rest_framework import REST_FRAMEWORK
 from controller.environment import (
+    broker_address,
     database,
     encryption_keys,
     env,
     logs,
     origin,
     overlay_prefix,
+    redis_cache,
     secret,
     single_sign_on,
     tiles,
@@ -57,11 +59,10 @@ SILENCED_SYSTEM_CHECKS = ["gis.W001"]
 SPATIALITE_LIBRARY_PATH = "mod_spatialite"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Redis server for caches, presence of devices, and messages to workers.
+# Redis server for caches, presence of devices, and messages to workers. With Sentinels:
+# redis+sentinel://:password@host:26379,host:26379/service/0.
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
-CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
-}
+CACHES = {"default": redis_cache(REDIS_URL)}
 
 ROOT_URLCONF = "controller.urls"
 WSGI_APPLICATION = "controller.asgi.django_application"
@@ -337,7 +338,10 @@ USE_I18N = True
 
 # --- background work
 # URL of the Celery broker; REDIS_URL by default.
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", REDIS_URL)
+MUSTER_BROKER_URL = env.str("CELERY_BROKER_URL", REDIS_URL)
+CELERY_BROKER_URL, _SENTINEL_OPTIONS = broker_address(MUSTER_BROKER_URL)
+# Celery prefers the environment's CELERY_BROKER_URL to the first, but to none of these.
+CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = CELERY_BROKER_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # worker logs have the same format as the web's
 CELERY_TASK_ACKS_LATE = True
@@ -347,7 +351,11 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_DB_REUSE_MAX = 10_000
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for Redis indefinitely
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 30}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 2,
+    "socket_timeout": 30,
+    **_SENTINEL_OPTIONS,
+}
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_QUEUES, CELERY_TASK_ROUTES = QUEUES, ROUTES
 

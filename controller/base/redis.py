@@ -14,18 +14,30 @@ from django.conf import settings
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
+from controller.base.redis_sentinel import async_master, master, names_sentinels
+
 QUICK_SECONDS = 2.0
 CONNECT_SECONDS = 2.0
 
 
 @lru_cache(maxsize=8)
 def _shared(url: str, seconds: float, *, decodes: bool) -> Redis:
-    return Redis.from_url(
+    return _client(
         url,
         decode_responses=decodes,
         socket_timeout=seconds,
         socket_connect_timeout=CONNECT_SECONDS,
     )
+
+
+def _client(url: str, **options: Any) -> Redis:
+    return master(url, **options) if names_sentinels(url) else Redis.from_url(url, **options)
+
+
+def _async_client(url: str, **options: Any) -> "AsyncRedis":
+    if names_sentinels(url):
+        return async_master(url, **options)
+    return AsyncRedis.from_url(url, **options)
 
 
 def quick_client(seconds: float = QUICK_SECONDS) -> Redis:
@@ -35,7 +47,7 @@ def quick_client(seconds: float = QUICK_SECONDS) -> Redis:
 
 def broker_client(seconds: float = QUICK_SECONDS) -> Redis:
     """Return the process-wide client for the broker's lists; replies are text."""
-    url = settings.CELERY_BROKER_URL.replace("redis+socket://", "unix://")
+    url = settings.MUSTER_BROKER_URL.replace("redis+socket://", "unix://")
     return _shared(url, seconds, decodes=True)
 
 
@@ -44,7 +56,7 @@ def waiting_client() -> Redis:
 
     The caller closes the client. Replies are bytes.
     """
-    return Redis.from_url(settings.REDIS_URL, **_patient())
+    return _client(settings.REDIS_URL, **_patient())
 
 
 def async_client(seconds: float = QUICK_SECONDS) -> "AsyncRedis":
@@ -52,7 +64,7 @@ def async_client(seconds: float = QUICK_SECONDS) -> "AsyncRedis":
 
     The caller keeps the client for its event loop and closes it.
     """
-    return AsyncRedis.from_url(
+    return _async_client(
         settings.REDIS_URL,
         decode_responses=True,
         socket_timeout=seconds,
@@ -62,7 +74,7 @@ def async_client(seconds: float = QUICK_SECONDS) -> "AsyncRedis":
 
 def async_waiting_client() -> "AsyncRedis":
     """Return a new asynchronous client for blocking reads; replies are bytes."""
-    return AsyncRedis.from_url(settings.REDIS_URL, **_patient())
+    return _async_client(settings.REDIS_URL, **_patient())
 
 
 def _patient() -> dict[str, Any]:
