@@ -19,29 +19,6 @@ from geo.rules import geometry
 from geo.rules.locations import HIGHEST_FLOOR
 
 
-def nested(data: Any) -> Any:
-    """Expand dotted names of a request (``location.name``) into nested values."""
-    if not isinstance(data, Mapping):
-        return data
-    tree: dict[str, Any] = {}
-    for name, value in data.items():
-        *parents, last = name.split(".")
-        branch = tree
-        for parent in parents:
-            below = branch.setdefault(parent, {})
-            if not isinstance(below, dict):
-                raise serializers.ValidationError(
-                    {parent: [f"It has a value of its own, so {name} cannot stand under it."]}
-                )
-            branch = below
-        if isinstance(branch.get(last), dict) and not isinstance(value, Mapping):
-            raise serializers.ValidationError(
-                {last: ["It has a value of its own and values under it; send one of the two."]}
-            )
-        branch[last] = nested(value)
-    return tree
-
-
 @extend_schema_field(shapes.GEOMETRY)
 class GeometryField(gis.GeometryField):  # type: ignore[misc]
     """GeoJSON or well-known text as input, GeoJSON as output; parsed without OGR."""

@@ -113,11 +113,14 @@ def points_of(ca: Ca) -> Points:
 
 
 def check_common_name(row: Ca | Cert) -> None:
-    """Refuse a common name of another live row visible to the same devices."""
+    """Refuse a common name of another live row of its organization; if shared, of any row.
+
+    An organization may have what is shared as its own, too: scripts import shared CAs so.
+    """
     if not row.common_name:
         return
     organization = row.organization_id
-    near = Q(organization=organization) | Q(organization=None) if organization else Q()
+    near = Q(organization=organization) if organization else Q()
     others = type(row)._default_manager.filter(near, common_name=row.common_name, revoked=False)
     if others.exclude(pk=row.pk).exists():
         kind = row._meta.verbose_name

@@ -24,8 +24,8 @@ from geo.api.serializers import (
     CoordinatesSerializer,
     DeviceLocationSerializer,
     GeoSettingsSerializer,
-    nested,
 )
+from geo.api.views.dotted_names import nested
 from geo.rules import device_locations
 
 STRING_OR_LAST_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])')

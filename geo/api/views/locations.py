@@ -20,8 +20,8 @@ from geo.api.serializers import (
     DeviceOfLocation,
     IndoorCoordinates,
     LocationSerializer,
-    nested,
 )
+from geo.api.views.dotted_names import nested, without_named_image
 from geo.models import DeviceLocation, Location
 from geo.rules import geocoding, geometry, locations
 from geo.rules.statistics import as_counts, counted, device_counts
@@ -114,7 +114,8 @@ class LocationViewSet(RuleViewSet):
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         if "data" in kwargs:
-            kwargs["data"] = nested(kwargs["data"])
+            data = kwargs["data"]
+            kwargs["data"] = nested(data if args else without_named_image(data))
         return super().get_serializer(*args, **kwargs)
 
     @extend_schema(filters=True, responses=FEATURES)

@@ -175,3 +175,32 @@ def test_a_location_is_made_with_its_floor_plan(run: Any) -> None:
     )
     assert status == 201, body
     assert [plan["floor"] for plan in body["floorplan"]] == [1]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        """"geometry.type": "Point",
+    "geometry.location": [12.512124, 41.898903],""",
+        """"geometry": "POINT (12.512124 41.898903)",""",
+    ],
+)
+def test_a_location_written_as_flat_json_has_no_floor_plan(run: Any, place: str) -> None:
+    status, body = run(
+        f"""curl -X POST \\
+    http://127.0.0.1:8000/api/v1/controller/location/ \\
+    -H 'authorization: Bearer TOKEN' \\
+    -H 'content-type: application/json' \\
+    -d '{{
+    "name": "Via del Corso",
+    "address": "Via del Corso, Roma, Italia",
+    {place}
+    "type": "indoor",
+    "is_mobile": "false",
+    "floorplan.floor": "1",
+    "floorplan.image": "floorplan.png",
+    "organization": "ORGANIZATION"
+}}'"""
+    )
+    assert status == 201, body
+    assert (body["type"], body["floorplan"]) == ("indoor", [])

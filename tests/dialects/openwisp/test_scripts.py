@@ -350,3 +350,16 @@ def test_mass_commands_answer_under_their_later_names(
     assert client.get(f"{BASE}/batch-command/").json()["count"] == 1
     viewer = api(factories.user(organization, "viewer"))
     assert viewer.post(url, sent).status_code == 403
+
+
+def test_a_shared_authority_is_imported_for_an_organization(
+    client: APIClient, organization: Organization
+) -> None:
+    shared = factories.ca(None)
+    known = {"organization": str(organization.pk), "certificate": shared.certificate,
+             "private_key": shared.private_key}  # fmt: skip
+    made = client.post(f"{BASE}/ca/", known | {"name": "imported"}, format="json")
+    assert made.status_code == 201, made.content
+    assert made.json()["common_name"] == shared.common_name
+    twice = client.post(f"{BASE}/ca/", known | {"name": "again"}, format="json")
+    assert "common_name" in twice.json()
