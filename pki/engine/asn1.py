@@ -1,11 +1,18 @@
 """ASN.1 string values of custom extensions (DER, ITU-T X.690)."""
 
-import re
+from collections.abc import Callable
+
+from cryptography.hazmat import asn1
 
 LARGEST = 64 * 1024
-_TAGS = {"UTF8": 0x0C, "PRINTABLE": 0x13, "IA5": 0x16, "OCTET": 0x04}
-_PRINTABLE = re.compile(r"[A-Za-z0-9 '()+,./:=?-]*")
-_SHORT_LENGTH = 0x80
+_TYPES: dict[str, Callable[[str], object]] = {
+    "UTF8": str, "PRINTABLE": asn1.PrintableString, "IA5": asn1.IA5String, "OCTET": str.encode,
+}  # fmt: skip
+_REJECTED = {
+    "UTF8": "the text is not valid Unicode.",
+    "PRINTABLE": "PRINTABLE holds letters, digits, space and ' ( ) + , - . / : = ? only.",
+    "IA5": "IA5 holds ASCII only; use UTF8.",
+}
 
 
 def parse(value: object) -> bytes:
@@ -23,8 +30,8 @@ def parse(value: object) -> bytes:
     except ValueError as error:
         raise ValueError("write the value as ASN1:<type>:<string or hex>:<value>.") from error
     kind = kind.strip().upper()
-    if kind not in _TAGS:
-        raise ValueError(f"the ASN.1 type is one of {', '.join(_TAGS)}, not {kind[:32]}.")
+    if kind not in _TYPES:
+        raise ValueError(f"the ASN.1 type is one of {', '.join(_TYPES)}, not {kind[:32]}.")
     expected = "hex" if kind == "OCTET" else "string"
     if form.strip().lower() != expected:
         raise ValueError(f"{kind} takes the form ASN1:{kind}:{expected}:<value>.")
@@ -32,59 +39,15 @@ def parse(value: object) -> bytes:
 
 
 def encode(kind: str, raw: str) -> bytes:
-    payload = _limited(_payload(kind, raw))
-    return bytes([_TAGS[kind]]) + _length(len(payload)) + payload
-
-
-def text(der: bytes) -> str:
-    """Decode one string value. Raises ValueError for other types or trailing data."""
-    tag, payload = split(der)
-    if tag not in _TAGS.values():
-        raise ValueError("not a string")
-    return payload.decode("utf-8")
-
-
-def split(der: bytes) -> tuple[int, bytes]:
-    """Return tag and content of a single DER value.
-
-    Raises ValueError on trailing data.
-    """
-    first, rest = take(der)
-    if rest:
-        raise ValueError("not one DER value")
-    return first[0], first[len(first) - _content_length(first)[1] :]
-
-
-def take(der: bytes) -> tuple[bytes, bytes]:
-    """Split off the first DER value, with its header. Returns it and the rest."""
-    header, length = _content_length(der)
-    if len(der) < header + length:
-        raise ValueError("a DER value cut short")
-    return der[: header + length], der[header + length :]
-
-
-def _content_length(der: bytes) -> tuple[int, int]:
-    """Return the lengths of the header and of the content."""
-    if len(der) < 2:  # noqa: PLR2004 - a tag and a length
-        raise ValueError("a DER value cut short")
-    if der[1] < _SHORT_LENGTH:
-        return 2, der[1]
-    octets = der[1] - _SHORT_LENGTH
-    return 2 + octets, int.from_bytes(der[2 : 2 + octets], "big")
-
-
-def _payload(kind: str, raw: str) -> bytes:
     if kind == "OCTET":
-        return _hex(raw)
+        return asn1.encode_der(_limited(_hex(raw)))
     if "\0" in raw:
         raise ValueError("null characters are not allowed.")
-    if kind == "PRINTABLE" and not _PRINTABLE.fullmatch(raw):
-        raise ValueError(
-            "PRINTABLE holds letters, digits, space and ' ( ) + , - . / : = ? only."
-        )
-    if kind == "IA5" and not raw.isascii():
-        raise ValueError("IA5 holds ASCII only; use UTF8.")
-    return raw.encode("utf-8")
+    _limited(raw.encode())
+    try:
+        return asn1.encode_der(_TYPES[kind](raw))
+    except ValueError as error:
+        raise ValueError(_REJECTED[kind]) from error
 
 
 def _hex(raw: str) -> bytes:
@@ -98,10 +61,3 @@ def _limited(payload: bytes) -> bytes:
     if len(payload) > LARGEST:
         raise ValueError(f"more than {LARGEST // 1024} KiB.")
     return payload
-
-
-def _length(count: int) -> bytes:
-    if count < _SHORT_LENGTH:
-        return bytes([count])
-    octets = count.to_bytes((count.bit_length() + 7) // 8, "big")
-    return bytes([_SHORT_LENGTH | len(octets)]) + octets

@@ -5,9 +5,8 @@ import re
 from collections.abc import Callable
 
 from cryptography import x509
+from cryptography.hazmat import asn1
 from cryptography.x509.oid import ExtendedKeyUsageOID
-
-from pki.engine import asn1
 
 KEY_USAGES = {
     "digitalSignature": "digital_signature",
@@ -35,7 +34,6 @@ NS_CERT_TYPES = ("client", "server", "email", "objsign", "", "sslCA", "emailCA",
 
 _OID_NAMES = {oid: name for name, oid in EXTENDED_KEY_USAGES.items()}
 _DOTTED = re.compile(r"[0-2](\.(0|[1-9][0-9]{0,39})){1,60}")
-_BIT_STRING = 0x03
 
 
 def words(value: object) -> list[str]:
@@ -116,14 +114,14 @@ def ns_cert_type(names: list[str]) -> bytes:
         raise ValueError(f"{unknown[0][:64]} is not a certificate type. Use {kinds}.")
     bits = sum(0x80 >> NS_CERT_TYPES.index(name) for name in set(names))
     unused = (bits & -bits).bit_length() - 1
-    return bytes([_BIT_STRING, 2, unused, bits])
+    return asn1.encode_der(asn1.BitString(bytes([bits]), unused))
 
 
 def write_ns_cert_type(der: bytes) -> str:
-    tag, payload = asn1.split(der)
-    if tag != _BIT_STRING or len(payload) != 2:  # noqa: PLR2004 - the unused bits, and the bits
+    octets = asn1.decode_der(asn1.BitString, der).as_bytes()
+    if len(octets) != 1:
         raise ValueError("not a Netscape certificate type")
-    return ",".join(n for i, n in enumerate(NS_CERT_TYPES) if payload[1] & (0x80 >> i))
+    return ",".join(n for i, n in enumerate(NS_CERT_TYPES) if octets[0] & (0x80 >> i))
 
 
 def general_names(items: list[str]) -> list[x509.GeneralName]:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import jsonschema_rs
 from cryptography import x509
+from cryptography.hazmat.asn1 import IA5String, decode_der
 from cryptography.x509.oid import ExtensionOID
 
 from pki.engine import asn1, extension_values
@@ -90,7 +91,9 @@ KNOWN: dict[str, Known] = {
         _listed(_ns_cert_type),
         lambda found: extension_values.write_ns_cert_type(found.value),
     ),
-    "nsComment": Known(NS_COMMENT, _ns_comment, lambda found: asn1.text(found.value)),
+    "nsComment": Known(
+        NS_COMMENT, _ns_comment, lambda found: decode_der(IA5String, found.value).as_str()
+    ),
     "certificatePolicies": Known(
         ExtensionOID.CERTIFICATE_POLICIES,
         _listed(

@@ -3,17 +3,24 @@
 from dataclasses import dataclass
 
 from cryptography import x509
+from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.hashes import Hash, HashAlgorithm
 from cryptography.x509 import ocsp
 
-from pki.engine import asn1
 from pki.engine.errors import UNREADABLE, Rejected
 
 LARGEST_REQUEST = 16 * 1024
 LONGEST_NONCE = 128
-_BIT_STRING = 0x03
 _ALGORITHMS = (hashes.SHA1, hashes.SHA256, hashes.SHA384, hashes.SHA512)
+
+
+@asn1.sequence
+class _PublicKeyInfo:
+    """SubjectPublicKeyInfo (RFC 5280, 4.1.2.7)."""
+
+    algorithm: asn1.TLV
+    key: asn1.BitString
 
 
 @dataclass(frozen=True)
@@ -114,9 +121,4 @@ def _key_bits(certificate: x509.Certificate) -> bytes:
     spki = certificate.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    _, content = asn1.split(spki)
-    _, rest = asn1.take(content)
-    tag, bits = asn1.split(rest)
-    if tag != _BIT_STRING:
-        raise ValueError("not a public key")
-    return bits[1:]
+    return asn1.decode_der(_PublicKeyInfo, spki).key.as_bytes()
