@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib.auth.mixins import LoginRequiredMixin
+from django.core.exceptions import FieldDoesNotExist
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.permissions import AllowAny
 
@@ -18,9 +19,10 @@ from controller.celery import app as celery
 from controller.dialects.openwisp import OwnedViewSet
 
 ROOT = Path(__file__).parents[1]
+OURS = ("controller", "pki", "geo", "networks", "supervisor_proxy")
 CODE = [
     path
-    for top in ("controller", "pki", "geo", "networks", "supervisor_proxy")
+    for top in OURS
     for path in (ROOT / top).rglob("*.py")
     if "migrations" not in path.parts
 ]
@@ -254,3 +256,51 @@ def test_several_rows_are_always_locked_in_the_order_of_their_keys() -> None:
                 ordered = "order_by('pk')" in line or "skip_locked" in line or "pk=" in line
                 assert ordered or re.search(single, text), f"{path}: {line}"
     assert locks > 20
+
+
+def null_path(model: Any, name: str) -> bool:
+    """Return whether a column that rows are ordered by can be NULL."""
+    found = False
+    for part in name.lstrip("-").split("__"):
+        try:
+            field = model._meta.pk if part == "pk" else model._meta.get_field(part)
+        except FieldDoesNotExist:
+            return found  # an annotation
+        found = found or (field.concrete and field.null)
+        model = field.related_model or model
+    return found
+
+
+def ordered_querysets(path: Path) -> Iterator[tuple[Any, str, str]]:
+    """Yield model, name and text of each ``Model.objects….order_by("name")`` of a module."""
+    models = {model.__name__: model for model in apps.get_models()}
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="order_by", value=rows), args=args):
+                chain = ast.unparse(rows)
+                model = models.get(chain.partition(".objects")[0].split(".")[-1])
+                if model is None or ".objects" not in chain:
+                    continue
+                for one in args:
+                    if isinstance(one, ast.Constant) and isinstance(one.value, str):
+                        yield model, one.value, f"{path}: {chain}"
+
+
+def test_the_place_of_null_is_told_where_rows_are_ordered_by_it() -> None:
+    """SQLite puts NULL first, PostgreSQL last."""
+    places = [
+        (model, name, f"Meta of {model.__name__}")
+        for model in apps.get_models()
+        for name in model._meta.ordering
+        if isinstance(name, str) and model.__module__.split(".")[0] in OURS
+    ]
+    for path in CODE:
+        places += ordered_querysets(path)
+    assert len(places) > 100
+    for model, name, text in places:
+        field = name.lstrip("-")
+        if null_path(model, name) and name != "gateway__name":
+            excluded = (
+                rf"{field}(__(isnull=False|lte?=|gte?=|in=)|=)|exclude\({field}=None|\.due\("
+            )
+            assert re.search(excluded, text), f"{text} orders by {name}, which can be NULL"

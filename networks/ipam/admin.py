@@ -171,6 +171,7 @@ class IpAddressAdmin(RuleAdmin):
     create_rule = rules.add_address
     update_rule = vpn_servers.update_address
     delete_rule = rules.delete_address
+    delete_rows_rule = rules.delete_addresses
     list_display = ["ip_address", "subnet", "user", "description", "created"]
     list_filter = [("subnet", ScopedRelatedFilter)]
     list_select_related = ["subnet__organization", "vpn", "vpn_client__device"]

@@ -11,6 +11,7 @@ from django.contrib.admin import ModelAdmin as DjangoModelAdmin
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext
 
 from controller.base.admin.pages import admin_url
 from controller.base.admin.scoped import ScopedAdmin
@@ -19,6 +20,7 @@ from controller.base.forms import RuleForm, shows_form_again
 
 # Attribute of a request with the rows that were saved.
 SAVED = "_muster_saved"
+SHOWN_REFUSALS = 5
 
 
 class OwnTransactions(DjangoModelAdmin):  # type: ignore[type-arg]  # not generic when it runs
@@ -39,6 +41,8 @@ class RuleAdmin(ScopedAdmin):
     create_rule: Callable[..., Any]
     update_rule: Callable[..., Any]
     delete_rule: Callable[..., None]
+    # Deletes a list of rows at once; without it, each row is deleted by `delete_rule`.
+    delete_rows_rule: Callable[..., None] | None = None
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, **kwargs)
@@ -94,8 +98,25 @@ class RuleAdmin(ScopedAdmin):
         with_actor(type(self).delete_rule, request.user)(obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        for obj in queryset:
-            self.delete_model(request, obj)
+        """Delete all rows in the order of their keys, or none of them.
+
+        Raises Refused with the reasons, each with its row.
+        """
+        rows = list(queryset.order_by("pk"))
+        if many := type(self).delete_rows_rule:
+            with_actor(many, request.user)(rows)
+            return
+        refused: list[str] = []
+        for row in rows:
+            name = str(row)
+            try:
+                with transaction.atomic():
+                    self.delete_model(request, row)
+            except Refused as error:
+                refused.append(f"{name}: {error}")
+        if refused:
+            reasons = " ".join(refused[:SHOWN_REFUSALS])
+            raise Refused(gettext("Nothing was deleted. %(reasons)s") % {"reasons": reasons})
 
     def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **kw: Any) -> Any:
         try:

@@ -51,6 +51,7 @@ class NotificationAdmin(RuleAdmin):
     empty_hint = _("There are no notifications.")
     resource = "notification"
     delete_rule = recipients.delete
+    delete_rows_rule = recipients.delete_many
     list_display = ["what", "about", "organization", "when"]
     list_display_links = ["about"]
     list_filter = [UnreadFilter, KindFilter]

@@ -130,6 +130,10 @@ def delete(row: Notification) -> None:
     row.delete()
 
 
+def delete_many(rows: Iterable[Notification]) -> None:
+    Notification.objects.filter(pk__in=[row.pk for row in rows]).delete()
+
+
 def of_user(user: User, pk: UUID) -> Notification:
     found: Notification | None = (
         Notification.objects.visible_to(user).filter(pk=pk).select_related("notice").first()

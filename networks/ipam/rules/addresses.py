@@ -16,6 +16,8 @@ from networks.ipam.engine import addresses
 from networks.ipam.engine.addresses import Range
 from networks.ipam.models import IpAddress, Subnet
 
+SHOWN_USERS = 5
+
 
 @dataclass(frozen=True)
 class Allocation:
@@ -204,6 +206,18 @@ def delete_address(row: IpAddress) -> None:
         raise Conflict(
             gettext("%(row)s is in use by %(users)s; take it out of there first.")
             % {"row": row, "users": users}
+        ) from error
+
+
+def delete_addresses(rows: Sequence[IpAddress]) -> None:
+    """Delete addresses that nothing uses, in one statement. Raises Conflict if any is used."""
+    try:
+        IpAddress.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    except ProtectedError as error:
+        users = ", ".join(sorted({str(one) for one in error.protected_objects})[:SHOWN_USERS])
+        raise Conflict(
+            gettext("Nothing was deleted. Addresses are in use by %(users)s.")
+            % {"users": users}
         ) from error
 
 

@@ -124,10 +124,6 @@ class NetworkAdmin(RuleAdmin):
     def delete_model(self, request: HttpRequest, obj: Network) -> None:
         rules.delete_network(obj, by=as_user(request))
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        for obj in queryset:
-            rules.delete_network(obj, by=as_user(request))
-
     def deletion_effects(self, obj: Network) -> list[str]:
         return [
             gettext(

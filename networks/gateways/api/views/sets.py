@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import F
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -42,7 +43,9 @@ class ChangeSetViewSet(OwnedViewSet, mixins.ListModelMixin, GenericViewSet[Any])
         )
         found = {
             "set": row,
-            "changes": parts.select_related("gateway").order_by("position", "created"),
+            "changes": parts.select_related("gateway").order_by(
+                F("position").asc(nulls_last=True), "created"
+            ),
         }
         return Response(shapes.SetDetailShape(found).data, status=status)
 
