@@ -3,7 +3,7 @@
 Every variable is read in ``settings.py`` and nowhere else.
 """
 
-from ipaddress import IPv6Network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from controller.base.redis_sentinel import broker, names_sentinels, sentinel_add
 env = Env()
 
 LONGEST_PREFIX = 64
+LONGEST_POOL = 24
 
 # Server-side prepared statements: planning is most of the server's cost of looking up a row.
 POSTGIS_OPTIONS = {"server_side_binding": True, "prepare_threshold": 5}
@@ -108,6 +109,22 @@ def overlay_prefix(usual: str) -> str:
     if network.prefixlen > LONGEST_PREFIX or network.prefixlen % 8:
         raise ImproperlyConfigured(
             f"MUSTER_OVERLAY_PREFIX is at most {LONGEST_PREFIX} bits long, in whole bytes."
+        )
+    return str(network)
+
+
+def ipv4_pool(usual: str) -> str:
+    """``MUSTER_OVERLAY_IPV4_POOL``: private IPv4 range, at most 24 bits long."""
+    text = env.str("MUSTER_OVERLAY_IPV4_POOL", usual)
+    try:
+        network = IPv4Network(text)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"MUSTER_OVERLAY_IPV4_POOL is a network such as 10.64.0.0/11: {error}"
+        ) from error
+    if not network.is_private or network.prefixlen > LONGEST_POOL:
+        raise ImproperlyConfigured(
+            f"MUSTER_OVERLAY_IPV4_POOL is private, and at most {LONGEST_POOL} bits long."
         )
     return str(network)
 

@@ -123,7 +123,7 @@ class Machine:
             tried("ip", "-n", self.space, "link", "set", end, "down")
 
     def sees(self, target: str, *, count: int = 1, wait: int = 2) -> bool:
-        words = ("ping", "-6", "-c", str(count), "-i", "0.2", "-W", str(wait), target)
+        words = ("ping", "-c", str(count), "-i", "0.2", "-W", str(wait), target)
         return tried(*self.inside(*words)).returncode == 0
 
     def sends_directly(self, target: str) -> bool:
@@ -131,7 +131,7 @@ class Machine:
 
     def sends_by(self, target: str) -> str:
         """Return the interface that leads to an address."""
-        said = run(*self.inside("ip", "-6", "route", "get", target))
+        said = run(*self.inside("ip", "route", "get", target))
         return said.split(" dev ")[1].split()[0]
 
     def knows(self, other: "Machine") -> bool:
@@ -150,7 +150,7 @@ class Pinging:
 
     def __init__(self, machine: Machine, target: str) -> None:
         self.process = subprocess.Popen(
-            machine.inside("ping", "-6", "-i", str(self.INTERVAL), target),
+            machine.inside("ping", "-i", str(self.INTERVAL), target),
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 

@@ -11,6 +11,7 @@ from networks.overlay.engine.policies import BadPolicy, Member, parse, parse_tes
 
 LAPTOP = Member("laptop", "fc94::1", frozenset({"staff"}))
 SERVER = Member("server", "fc94::2", frozenset({"web"}))
+LAN = Member("lan", "fd00::/64", behind="fc94::2")
 GUEST = Member("guest", "fc94::3", frozenset({"guest"}))
 EVERYBODY = [LAPTOP, SERVER, GUEST]
 
@@ -104,9 +105,10 @@ def test_a_bad_test_is_told_where_it_is_bad(bad: Any) -> None:
 
 
 class Ruleset:
-    """Evaluates a flow's first packet, for the subset of nftables we generate."""
+    """Evaluates a flow's first packet, or a reply, for the subset of nftables we generate."""
 
-    def __init__(self, table: str, protocol: str, port: int) -> None:
+    def __init__(self, table: str, protocol: str, port: int, *, is_reply: bool = False) -> None:
+        self.is_reply = is_reply
         self.sets = {
             name: set(elements.split(", "))
             for name, elements in re.findall(r"set (\S+) \{.*?elements = \{ (.*?) \}", table)
@@ -118,16 +120,26 @@ class Ruleset:
         self.protocol, self.port = protocol, port
 
     def fits(self, line: str, source: Member, target: Member) -> bool:
-        for side, member in (("saddr", source), ("daddr", target)):
-            for name in re.findall(rf"{side} @(\S+)", line):
-                if member.address not in self.sets.get(name, ()):
-                    return False
-        return "established" not in line and self.carries(line)
+        if "ct state" in line or ("ct direction reply" in line and not self.is_reply):
+            return False
+        sent = (target, source) if self.is_reply else (source, target)
+        found = re.findall(r"(ct original )?(ip6?) (saddr|daddr) @(\S+)", line)
+        for original, family, side, name in found:
+            member = (source, target) if original else sent
+            one = member[side == "daddr"]
+            address = one.address if family == "ip6" else one.address4
+            if address not in self.sets.get(name, ()):
+                return False
+        return self.carries(line)
 
     def carries(self, line: str) -> bool:
-        if found := re.search(r"meta l4proto (\S+)", line):
-            return found[1].removeprefix("ipv6-") == self.protocol
-        if found := re.search(r"(tcp|udp) dport \{ (.*?) \}", line):
+        found = re.search(r"meta l4proto (\S+)", line)
+        if found and found[1].removeprefix("ipv6-") != self.protocol:
+            return False
+        # A reply comes from the port, and goes to one that no rule names.
+        if self.is_reply and " dport " in line:
+            return False
+        if found := re.search(r"(tcp|udp) (?:dport|ct original proto-dst) \{ (.*?) \}", line):
             ranges = (part.partition("-") for part in found[2].split(", "))
             return found[1] == self.protocol and any(
                 int(low) <= self.port <= int(high or low) for low, _, high in ranges
@@ -146,12 +158,22 @@ class Ruleset:
         return None
 
 
-def passes(table: str, source: Member, target: Member, protocol: str, port: int) -> bool:
-    return bool(Ruleset(table, protocol, port).run("members", source, target))
+def passes(
+    table: str, source: Member, target: Member, protocol: str, port: int, *,
+    is_reply: bool = False,
+) -> bool:  # fmt: skip
+    """Return whether a packet to `target` passes, or a reply of `target` to one."""
+    ruleset = Ruleset(table, protocol, port, is_reply=is_reply)
+    return bool(ruleset.run("members", source, target))
 
 
 selectors = st.lists(
-    st.sampled_from(["*", "laptop", "server", "guest", "tag:staff", "tag:web", "tag:guest"]),
+    st.sampled_from(
+        [
+            "*", "laptop", "server", "guest", "tag:staff", "tag:web", "tag:guest",
+            "subnet:lan", "subnet:*",
+        ]
+    ),
     min_size=1, max_size=2,
 )  # fmt: skip
 rules = st.one_of(
@@ -178,10 +200,41 @@ def test_the_firewall_does_what_the_policy_says(
     data: Any, order: list[Member], protocol: str, port: int
 ) -> None:
     policy = parse(data)
-    source, target, _ = order
-    table = relay_table([Segment(1, tuple(EVERYBODY), policy)], "muster0")
+    source, target, *_ = order
+    table = relay_table([Segment(1, tuple(EVERYBODY), policy, (LAN,))], "muster0")
     said, _ = policies.decision(policy, source, target, protocol, port)
     assert passes(table, source, target, protocol, port) == (said == "allow")
+
+
+@given(some_policy, st.permutations([*EVERYBODY, LAN]), st.sampled_from(["tcp", "udp", "icmp"]),
+       st.sampled_from([22, 79, 80, 91]))  # fmt: skip
+def test_a_reply_passes_as_long_as_what_it_answers_is_allowed(
+    data: Any, order: list[Member], protocol: str, port: int
+) -> None:
+    policy = parse(data)
+    source, target, *_ = order
+    segment = Segment(1, tuple(EVERYBODY), policy, (LAN,))
+    # What the other end may send anyway is a reply that nobody has to allow.
+    allowed = "allow" in {
+        policies.decision(policy, source, target, protocol, port)[0],
+        policies.decision(policy, target, source, protocol, 0)[0],
+    }
+    tables = [relay_table([segment], "muster0")]
+    if source is not LAN:
+        tables.append(member_table([segment], source.address))
+    for table in tables:
+        assert passes(table, source, target, protocol, port, is_reply=True) == allowed
+
+
+def test_a_subnet_is_a_target_of_all_and_a_source_only_by_its_name() -> None:
+    policy = parse({})
+    assert policies.decision(policy, LAPTOP, LAN, "tcp", 80)[0] == "allow"
+    assert policies.decision(policy, LAN, LAPTOP, "tcp", 80)[0] == "deny"
+    table = relay_table([Segment(1, (LAPTOP, SERVER), policy, (LAN,))], "muster0")
+    assert passes(table, LAPTOP, LAN, "tcp", 80)
+    assert not passes(table, LAN, LAPTOP, "tcp", 80)
+    named = parse({"rules": [{"action": "allow", "from": ["subnet:lan"], "to": ["*"]}]})
+    assert policies.decision(named, LAN, LAPTOP, "tcp", 80)[0] == "allow"
 
 
 @given(some_policy, some_policy, st.permutations(EVERYBODY),
@@ -224,6 +277,18 @@ def test_a_member_is_told_only_of_rules_that_lead_to_it() -> None:
     table = member_table([Segment(1, tuple(EVERYBODY), policy)], SERVER.address)
     chain = table.split("chain n1 {")[1].split("}")[0]
     assert chain.count("accept") == 1
+
+
+def test_ipv4_is_judged_as_ipv6_is() -> None:
+    policy = parse({"default": "deny", "rules": [{"action": "allow", "from": ["one"]}]})
+    one, other = Member("one", "fc94::1", address4="10.64.0.1"), Member("other", "fc94::2")
+    table = relay_table([Segment(1, (one, other), policy)], "muster0")
+    assert "set n1_1_v4 { type ipv4_addr; elements = { 10.64.0.1 }; }" in table
+    assert "ip saddr @n1_1_v4 ip daddr @n1_all_v4 accept" in table
+    mine = member_table([Segment(1, (one, other), policy)], "fc94::1")
+    assert 'iifname "muster*" ip daddr != { 10.64.0.1 } drop' in mine
+    theirs = member_table([Segment(1, (other,))], "fc94::2")
+    assert 'iifname "muster*" meta nfproto ipv4 drop' in theirs
 
 
 def test_what_one_network_denies_another_may_allow() -> None:

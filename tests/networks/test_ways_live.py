@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from networks.overlay.models import Member, Network, Node, Pair
-from networks.overlay.rules import plans, remove_member, set_policy
+from networks.overlay.rules import plans, remove_member, set_policy, update_network
 from networks.overlay.rules.join_codes import create_code, join_code
 from networks.overlay.rules.plans import relay
 from tests import factories
-from tests.fleet.namespaces import why_not
+from tests.fleet.namespaces import run, why_not
 from tests.fleet.nat import Machine, NatLab, until
 from tests.fleet.overlay import NEEDED
 
@@ -129,6 +129,26 @@ def test_who_may_not_reach_a_member_does_not_by_a_direct_way_either(
     until(lambda: not other.knows(one))
     assert one.sends_directly(address("other"))
     assert not one.sees(address("other"), count=3, wait=1)
+
+
+def test_ipv4_goes_by_the_relay_and_directly_as_ipv6_does(
+    joined: Callable[..., Machine], hub: Machine, url: str, network: Network
+) -> None:
+    one, other = joined("one", "port"), joined("other", "port")
+    update_network(network, by=network.owner, ipv4_range="10.64.7.0/24")
+    start(hub, url, one, other)
+    until(lambda: one.sees("10.64.7.2"))
+    # A program that speaks IPv4 alone is enough for a pair to become direct.
+    until(lambda: one.sends_directly("10.64.7.2") and other.sends_directly("10.64.7.1"), 60)
+    assert one.sees("10.64.7.2")
+    assert "10.64.7.2 other other." in (one.root / "etc/hosts").read_text()
+
+    # A network that the member is in has the range: it keeps it.
+    run("ip", "-n", one.space, "link", "add", "lan", "type", "bridge")
+    run("ip", "-n", one.space, "address", "add", "10.64.7.77/24", "dev", "lan")
+    run("ip", "-n", one.space, "link", "set", "lan", "up")
+    until(lambda: "10.64.7.0/24" in Node.objects.get(name="one").offers.get("shadowed", ()))
+    assert one.sends_by("10.64.7.9") == "lan"
 
 
 def test_a_relay_that_dies_is_replaced_by_the_other(

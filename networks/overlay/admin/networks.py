@@ -22,7 +22,7 @@ from networks.overlay import rules
 from networks.overlay.admin import graph
 from networks.overlay.engine.roles import can
 from networks.overlay.models import Member, Network
-from networks.overlay.rules import direct_path_status, join_codes, plans, shares
+from networks.overlay.rules import direct_path_status, join_codes, plans, ranges, shares
 from networks.overlay.rules.graph import qr_code
 from networks.overlay.rules.members import ownership
 from networks.overlay.rules.networks import share_token
@@ -35,12 +35,13 @@ class NetworkForm(RuleForm):
 
     class Meta:
         model = Network
-        fields = ["name", "master"]
+        fields = ["name", "master", "ipv4_range"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance._state.adding:
             self.fields.pop("master", None)
+            self.fields.pop("ipv4_range", None)
         elif "master" in self.fields:
             rows = self.instance.members.active().select_related("node", "network")
             field: Any = self.fields["master"]
@@ -70,7 +71,7 @@ class NetworkAdmin(RuleAdmin):
     list_select_related = ["owner"]
     search_fields = ["name", "owner__username", "members__node__name"]
     ordering = ["name"]
-    fields = [("name", "master")]
+    fields = [("name", "master"), "ipv4_range"]
     change_form_template = "admin/networks/network/change_form.html"
     list_before_template = "portal/network_invitations.html"
     delete_rule = staticmethod(lambda _network: None)
@@ -169,6 +170,7 @@ class NetworkAdmin(RuleAdmin):
             "matrix": graph.matrix(network),
             "portal": request.build_absolute_uri("/").rstrip("/"),
             "relay": plans.relay(),
+            "conflicts": ranges.conflicts(network, user),
         }
 
     def live_part(self, request: HttpRequest, network: Network) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Render plans for `wg`, hosts files, NetJSON, phones and the join client."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from networks.overlay.engine.topology import Direct, Name, Peer, Plan, RelayLink
@@ -78,11 +78,21 @@ def phone_config(plan: Plan, *, private_key: str) -> str:
     lines = [
         "[Interface]",
         f"PrivateKey = {private_key}",
-        f"Address = {plan.address}/128",
+        f"Address = {', '.join(_own_addresses(plan))}",
         f"MTU = {LOWEST_MTU}",
         *_peer(relay),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _own_addresses(plan: Plan) -> Iterator[str]:
+    yield f"{plan.address}/128"
+    yield from (f"{one.address}/32" for one in plan.ranges if one.address)
+
+
+def range_lines(plan: Plan) -> str:
+    """Return the IPv4 ranges, each with the device's own address or a dash."""
+    return "".join(f"{one.prefix} {one.address or '-'}\n" for one in plan.ranges)
 
 
 def hosts(plan: Plan) -> str:
@@ -117,6 +127,8 @@ def parts(plan: Plan, *, firewall: str = "", is_relay: bool = False) -> dict[str
         found["direct"] = direct_lines(plan.direct)
     if plan.relays:
         found["relays"] = relay_lines(plan.relays)
+    if plan.ranges:
+        found["ranges"] = range_lines(plan)
     return found
 
 
@@ -158,13 +170,17 @@ def netjson(plan: Plan) -> Json:
                 "private_key": f"{{{{ {KEY_VARIABLE} }}}}",
                 "port": plan.port,
                 "mtu": USUAL_MTU,
-                "addresses": [
-                    {"proto": "static", "family": "ipv6", "address": plan.address, "mask": 128}
-                ],
+                "addresses": [_netjson_address(one) for one in _own_addresses(plan)],
             }
         ],
         "wireguard_peers": [_netjson_peer(peer) for peer in plan.peers[:1]],
     }
+
+
+def _netjson_address(text: str) -> Json:
+    address, _, mask = text.partition("/")
+    family = "ipv6" if ":" in address else "ipv4"
+    return {"proto": "static", "family": family, "address": address, "mask": int(mask)}
 
 
 def _netjson_peer(peer: Peer) -> Json:

@@ -1,12 +1,15 @@
 """nftables rulesets of relays and of members, from the networks' policies.
 
 On a relay, one address set per network replaces the list of all pairs and grows linearly with
-its members. A member's table has only the rules that lead to that member. The whole table is
+its members. A member's table has only the rules that concern that member. The whole table is
 replaced in one transaction, so no packet sees a partial ruleset.
+
+Connections are not remembered as allowed: a reply is judged as the packet that began its
+connection, so that a policy that changes ends what it forbids with the next packet.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from networks.overlay.engine.policies import OPEN, Member, Policy, Rule
 
@@ -14,47 +17,124 @@ TABLE = "inet muster_overlay"
 # All interfaces of the overlay.
 INTERFACES = 'iifname "muster*"'
 ECHO = "icmpv6 type { echo-request, echo-reply }"
+ERRORS = (
+    "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem }",
+    "icmp type { destination-unreachable, time-exceeded, parameter-problem }",
+)
 MOST_TALKS, TALK_SECONDS = 65536, 300
 MOST_USED, USED_SECONDS = 4096, 10
 
 
 @dataclass(frozen=True, slots=True)
+class Family:
+    word: str
+    type: str
+    suffix: str
+    icmp: str
+
+    def of(self, member: Member) -> str:
+        return member.address if self.word == "ip6" else member.address4
+
+
+V6 = Family("ip6", "ipv6_addr", "", "ipv6-icmp")
+V4 = Family("ip", "ipv4_addr", "_v4", "icmp")
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
-    """A network with its members and policy, as input of the firewall."""
+    """A network with its members, their subnets and its policy, as input of the firewall."""
 
     id: int
     members: tuple[Member, ...]
     policy: Policy = OPEN
+    subnets: tuple[Member, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        return self.policy.is_open and not self.subnets
+
+    @property
+    def everything(self) -> tuple[Member, ...]:
+        return (*self.members, *self.subnets)
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        return (V6, V4) if any(one.address4 for one in self.everything) else (V6,)
+
+
+@dataclass(slots=True)
+class Sets:
+    """The address sets of a segment, each of which is written once."""
+
+    segment: Segment
+    lines: list[str] = field(default_factory=list)
+    names: dict[tuple[Member, ...], str] = field(default_factory=dict)
+
+    def name_of(self, chosen: tuple[Member, ...]) -> str:
+        if chosen not in self.names:
+            number = "all" if chosen == self.segment.members else str(len(self.names))
+            self.names[chosen] = f"n{self.segment.id}_{number}"
+            for family in self.segment.families:
+                self.lines += _set(f"{self.names[chosen]}{family.suffix}", family, chosen)
+        return self.names[chosen]
+
+    def selected(self, selectors: Iterable[str], *, as_source: bool = False) -> str:
+        return self.name_of(
+            tuple(
+                one
+                for one in self.segment.everything
+                if one.is_among(selectors, as_source=as_source)
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a chain judges: packets, or the packet that began their connection.
+
+    An end that is given is not matched: the chain is that of this member alone.
+    """
+
+    is_original: bool = False
+    source: Member | None = None
+    target: Member | None = None
+
+    def ends(self, family: Family, source: str, target: str) -> str:
+        prefix = f"ct original {family.word}" if self.is_original else family.word
+        found = [] if self.source else [f"{prefix} saddr @{source}{family.suffix} "]
+        if not self.target:
+            found.append(f"{prefix} daddr @{target}{family.suffix} ")
+        return "".join(found)
+
+    def concerns(self, rule: Rule) -> bool:
+        is_from = self.source is None or self.source.is_among(rule.sources, as_source=True)
+        return is_from and (self.target is None or self.target.is_among(rule.targets))
 
 
 def relay_table(segments: Sequence[Segment], interface: str) -> str:
     """Return the relay's ruleset: forwarding as allowed by the networks' policies.
 
-    The set ``talks`` remembers which members talk, so that those try to do so directly.
+    The sets ``talks`` remember which members talk, so that those try to do so directly.
     """
     hook = "type filter hook forward priority 0; policy accept;"
-    lines = [
-        "\tset talks {",
-        "\t\ttype ipv6_addr . ipv6_addr",
-        f"\t\tsize {MOST_TALKS}",
-        "\t\tflags dynamic,timeout",
-        f"\t\ttimeout {TALK_SECONDS}s",
-        "\t}",
-    ]
+    lines: list[str] = []
+    for family in (V6, V4):
+        pair = f"{family.type} . {family.type}"
+        lines += _seen(f"talks{family.suffix}", pair, MOST_TALKS, TALK_SECONDS)
     jumps: list[str] = []
     for segment in segments:
-        everybody = _name(segment, "all")
-        lines += _set(everybody, segment.members)
-        _jump(jumps, segment, f"ip6 saddr @{everybody} ip6 daddr @{everybody}")
-        lines += _policy(segment)
+        sets = Sets(segment)
+        chains = list(_judged(segment, sets, jumps, View(), View(is_original=True)))
+        lines += [*sets.lines, *chains]
+    through = f'iifname "{interface}" oifname "{interface}"'
     return _table(
         lines,
         jumps,
         [
             f"\tchain forward {{\n\t\t{hook}",
-            f'\t\tiifname "{interface}" oifname "{interface}"'
-            " update @talks { ip6 saddr . ip6 daddr }",
-            f'\t\tiifname "{interface}" oifname "{interface}" jump members',
+            f"\t\t{through} update @talks {{ ip6 saddr . ip6 daddr }}",
+            f"\t\t{through} update @talks_v4 {{ ip saddr . ip daddr }}",
+            f"\t\t{through} jump members",
             # Drop traffic between the overlay and the relay's own networks, both ways.
             f'\t\tiifname "{interface}" drop',
             f'\t\toifname "{interface}" drop\n\t}}',
@@ -65,24 +145,20 @@ def relay_table(segments: Sequence[Segment], interface: str) -> str:
 def member_table(segments: Sequence[Segment], address: str) -> str:
     """Return a member's ruleset: what may reach it, by the relay or directly.
 
-    It alone protects the member from a direct peer, which may send to any address. The set
-    ``used`` remembers from which members something came: their ways are watched closely.
+    It alone protects the member from a direct peer, which may send to any address. The sets
+    ``used`` remember from which members something came: their ways are watched closely.
     """
-    lines = [
-        "\tset used {",
-        "\t\ttype ipv6_addr",
-        f"\t\tsize {MOST_USED}",
-        "\t\tflags dynamic,timeout",
-        f"\t\ttimeout {USED_SECONDS}s",
-        "\t}",
-    ]
+    lines: list[str] = []
+    for family in (V6, V4):
+        lines += _seen(f"used{family.suffix}", family.type, MOST_USED, USED_SECONDS)
     jumps: list[str] = []
-    is_open = all(one.policy.is_open for one in segments)
-    for segment in () if is_open else segments:
-        everybody = _name(segment, "all")
-        lines += _set(everybody, segment.members)
-        _jump(jumps, segment, f"ip6 saddr @{everybody}")
-        lines += _policy(segment, me=_member_at(segment, address))
+    mine = [_member_at(segment, address) for segment in segments]
+    is_open = all(one.is_open for one in segments)
+    for segment, me in () if is_open else zip(segments, mine, strict=True):
+        sets = Sets(segment)
+        views = View(target=me), View(is_original=True, source=me)
+        chains = list(_judged(segment, sets, jumps, *views))
+        lines += [*sets.lines, *chains]
     filter_hook = "priority 0; policy accept;"
     return _table(
         lines,
@@ -91,7 +167,9 @@ def member_table(segments: Sequence[Segment], address: str) -> str:
             f"\tchain input {{\n\t\ttype filter hook input {filter_hook}",
             f"\t\t{INTERFACES} ip6 saddr fe80::/10 ip6 daddr fe80::/10 {ECHO} accept",
             f"\t\t{INTERFACES} ip6 daddr != {address} drop",
+            f"\t\t{INTERFACES} {_not_mine(mine)} drop",
             f"\t\t{INTERFACES} update @used {{ ip6 saddr }}",
+            f"\t\t{INTERFACES} update @used_v4 {{ ip saddr }}",
             f"\t\t{INTERFACES} jump members\n\t}}",
             f"\tchain forward {{\n\t\ttype filter hook forward {filter_hook}",
             f"\t\t{INTERFACES} drop\n\t}}",
@@ -103,12 +181,75 @@ def _member_at(segment: Segment, address: str) -> Member:
     return next(one for one in segment.members if one.address == address)
 
 
-def _jump(jumps: list[str], segment: Segment, pair: str) -> None:
-    if segment.policy.is_open:
-        jumps.append(f"\t\t{pair} accept")
-        return
-    jumps.append(f"\t\t{pair} ct state established,related accept")
-    jumps.append(f"\t\t{pair} jump n{segment.id}")
+def _not_mine(mine: Iterable[Member]) -> str:
+    addresses = ", ".join(sorted({one.address4 for one in mine if one.address4}))
+    return f"ip daddr != {{ {addresses} }}" if addresses else "meta nfproto ipv4"
+
+
+def _seen(name: str, what: str, most: int, seconds: int) -> list[str]:
+    return [
+        f"\tset {name} {{",
+        f"\t\ttype {what}",
+        f"\t\tsize {most}",
+        "\t\tflags dynamic,timeout",
+        f"\t\ttimeout {seconds}s",
+        "\t}",
+    ]
+
+
+def _judged(
+    segment: Segment, sets: Sets, jumps: list[str], view: View, back: View
+) -> Iterator[str]:
+    """Add the jumps for a segment's packets and replies, and yield the chains they lead to."""
+    name = sets.name_of(segment.everything)
+    for family in segment.families:
+        forth = view.ends(family, name, name)
+        if segment.is_open:
+            jumps.append(f"\t\t{forth}accept")
+        else:
+            jumps.append(f"\t\t{forth}jump n{segment.id}")
+            replies = f"ct direction reply {back.ends(family, name, name)}"
+            jumps.append(f"\t\t{replies}jump n{segment.id}_back")
+    if not segment.is_open:
+        yield from _chain(f"n{segment.id}", segment, sets, view)
+        yield from _chain(f"n{segment.id}_back", segment, sets, back)
+
+
+def _chain(name: str, segment: Segment, sets: Sets, view: View) -> Iterator[str]:
+    """Yield the chain of a policy, from a view."""
+    yield f"\tchain {name} {{"
+    for rule in segment.policy.rules:
+        if not view.concerns(rule):
+            continue
+        source = "" if view.source else sets.selected(rule.sources, as_source=True)
+        target = "" if view.target else sets.selected(rule.targets)
+        # `return`, not `drop`: another network that both share may still allow it.
+        verdict = "accept" if rule.action == "allow" else "return"
+        for family in segment.families:
+            ends = view.ends(family, source, target)
+            for what in _traffic(rule, family, is_original=view.is_original):
+                yield f"\t\t{ends}{what}{verdict}"
+    if segment.policy.default == "allow":
+        members = sets.name_of(segment.members)
+        both = sets.name_of(segment.everything)
+        for family in segment.families:
+            yield f"\t\t{view.ends(family, members, both)}accept"
+    yield "\t\treturn\n\t}"
+
+
+def _traffic(rule: Rule, family: Family, *, is_original: bool) -> Iterator[str]:
+    protocol = family.icmp if rule.protocol == "icmp" else rule.protocol
+    named = f"meta l4proto {protocol} "
+    if protocol == "any":
+        yield ""
+    elif rule.ports:
+        ports = ", ".join(
+            str(low) if low == high else f"{low}-{high}" for low, high in rule.ports
+        )
+        which = f"{named}ct original proto-dst" if is_original else f"{protocol} dport"
+        yield f"{which} {{ {ports} }} "
+    else:
+        yield named
 
 
 def _table(lines: list[str], jumps: list[str], chains: list[str]) -> str:
@@ -119,8 +260,9 @@ def _table(lines: list[str], jumps: list[str], chains: list[str]) -> str:
             f"table {TABLE} {{",
             *lines,
             "\tchain members {",
+            *(f"\t\t{one} ct state related accept" for one in ERRORS),
             *jumps,
-            "\t\treject with icmpv6 type admin-prohibited",
+            "\t\treject with icmpx type admin-prohibited",
             "\t}",
             *chains,
             "}",
@@ -129,52 +271,8 @@ def _table(lines: list[str], jumps: list[str], chains: list[str]) -> str:
     )
 
 
-def _policy(segment: Segment, me: Member | None = None) -> Iterator[str]:
-    """Yield the sets and the chain of a policy: for all its members, or for traffic to one."""
-    if segment.policy.is_open:
-        return
-    rules = [
-        one for one in segment.policy.rules if me is None or me.is_among(one.targets)
-    ]  # fmt: skip
-    names: dict[tuple[str, ...], str] = {("*",): _name(segment, "all")}
-    for rule in rules:
-        for selectors in (rule.sources,) if me else (rule.sources, rule.targets):
-            if selectors not in names:
-                names[selectors] = _name(segment, str(len(names)))
-                chosen = [one for one in segment.members if one.is_among(selectors)]
-                yield from _set(names[selectors], chosen)
-    yield f"\tchain n{segment.id} {{"
-    for rule in rules:
-        pair = f"ip6 saddr @{names[rule.sources]}"
-        if me is None:
-            pair += f" ip6 daddr @{names[rule.targets]}"
-        # `return`, not `drop`: another network that both share may still allow it.
-        verdict = "accept" if rule.action == "allow" else "return"
-        yield from (f"\t\t{pair} {what}{verdict}" for what in _traffic(rule))
-    yield f"\t\t{'accept' if segment.policy.default == 'allow' else 'return'}"
-    yield "\t}"
-
-
-def _traffic(rule: Rule) -> Iterator[str]:
-    match rule.protocol:
-        case "any":
-            yield ""
-        case "icmp":
-            yield "meta l4proto ipv6-icmp "
-        case protocol if rule.ports:
-            ports = ", ".join(
-                str(low) if low == high else f"{low}-{high}" for low, high in rule.ports
-            )
-            yield f"{protocol} dport {{ {ports} }} "
-        case protocol:
-            yield f"meta l4proto {protocol} "
-
-
-def _name(segment: Segment, part: str) -> str:
-    return f"n{segment.id}_{part}"
-
-
-def _set(name: str, members: Iterable[Member]) -> list[str]:
-    addresses = ", ".join(sorted({one.address for one in members}))
-    elements = f" elements = {{ {addresses} }};" if addresses else ""
-    return [f"\tset {name} {{ type ipv6_addr;{elements} }}"]
+def _set(name: str, family: Family, members: Iterable[Member]) -> list[str]:
+    addresses = sorted({text for one in members if (text := family.of(one))})
+    flags = " flags interval;" if any("/" in one for one in addresses) else ""
+    elements = f" elements = {{ {', '.join(addresses)} }};" if addresses else ""
+    return [f"\tset {name} {{ type {family.type};{flags}{elements} }}"]

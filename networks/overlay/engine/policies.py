@@ -16,7 +16,9 @@ A policy is JSON::
     }
 
 The first matching rule decides, otherwise the default. Replies to allowed traffic always
-pass. A test is an assertion about the policy that must hold before the policy is stored::
+pass, as long as the policy allows what they reply to. Subnets behind members are selected by
+``subnet:name``; ``*`` in ``to`` has them too, but only a rule that names a subnet in ``from``
+lets its hosts begin connections. A test is an assertion about the policy that must hold before the policy is stored::
 
     {"from": "laptop", "to": "server", "protocol": "tcp", "port": 22, "expect": "deny"}
 """
@@ -32,7 +34,7 @@ Protocol = Literal["tcp", "udp", "icmp", "any"]
 ACTIONS = ("allow", "deny")
 PROTOCOLS = ("any", "tcp", "udp", "icmp")
 WITH_PORTS = ("tcp", "udp")
-SELECTOR = re.compile(r"\*|tag:[a-z0-9-]{1,32}|[a-z0-9-]{1,63}")
+SELECTOR = re.compile(r"\*|tag:[a-z0-9-]{1,32}|subnet:(?:\*|[a-z0-9-]{1,63})|[a-z0-9-]{1,63}")
 PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 HIGHEST_PORT = 65535
 MOST_RULES = 200
@@ -54,7 +56,7 @@ class Rule:
 
     def fits(self, source: "Member", target: "Member", protocol: str, port: int) -> bool:
         return (
-            source.is_among(self.sources)
+            source.is_among(self.sources, as_source=True)
             and target.is_among(self.targets)
             and (self.protocol in {"any", protocol})
             and (not self.ports or any(low <= port <= high for low, high in self.ports))
@@ -73,12 +75,22 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Member:
+    """A member, or a subnet behind one, with its addresses or prefixes."""
+
     name: str
     address: str
     tags: frozenset[str] = frozenset()
+    address4: str = ""
+    behind: str = ""
+    """Overlay address of the member that leads to this subnet; empty for a member."""
 
-    def is_among(self, selectors: Iterable[str]) -> bool:
-        names = {"*", self.name, *(f"tag:{tag}" for tag in self.tags)}
+    def is_among(self, selectors: Iterable[str], *, as_source: bool = False) -> bool:
+        if self.behind:
+            names = {"subnet:*", f"subnet:{self.name}"}
+        else:
+            names = {self.name, *(f"tag:{tag}" for tag in self.tags)}
+        if not (self.behind and as_source):
+            names.add("*")
         return not names.isdisjoint(selectors)
 
 
@@ -140,7 +152,9 @@ def _known(data: Mapping[str, Any], names: set[str], where: str) -> None:
 def _selectors(data: Any, where: str) -> tuple[str, ...]:
     fits = isinstance(data, list) and data
     if not fits or not all(isinstance(one, str) and SELECTOR.fullmatch(one) for one in data):
-        raise BadPolicy(f'{where} is a list of names of members, "tag:name" or "*".')
+        raise BadPolicy(
+            f'{where} is a list of names of members, "tag:name", "subnet:name" or "*".'
+        )
     return tuple(data)
 
 
@@ -182,7 +196,8 @@ def decision(
     for number, rule in enumerate(policy.rules, start=1):
         if rule.fits(source, target, protocol, port):
             return rule.action, number
-    return policy.default, None
+    # Hosts of a subnet are no members: they begin nothing that no rule names.
+    return ("deny" if source.behind else policy.default), None
 
 
 def failures(policy: Policy, tests: Sequence[Test], members: Iterable[Member]) -> Iterator[str]:

@@ -45,6 +45,10 @@ class Network:
     slug: str
     members: tuple[int, ...]
     master: int | None = None
+    range4: str = ""
+    """IPv4 range; empty without IPv4."""
+    addresses4: Mapping[int, str] = field(default_factory=dict, hash=False)
+    """IPv4 addresses by member."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,14 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True)
+class Range:
+    """The IPv4 range of a network, and the device's own address in it."""
+
+    prefix: str
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Direct:
     """The interface for direct ways."""
 
@@ -115,6 +127,8 @@ class RelayLink:
 
 
 NO_MASTER = Name("::1", ("master",))
+# Parts of a plan that are compared as a whole.
+OTHERS = ("address", "port", "hostname", "prefix", "direct", "relays", "ranges")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +145,7 @@ class Plan:
     direct: Direct | None = None
     relays: tuple[RelayLink, ...] = ()
     """All relays, the first of which is the first peer; empty if there is one."""
+    ranges: tuple[Range, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +183,19 @@ def pairs(networks: Iterable[Network]) -> set[Pair]:
 
 def _names(world: Topology, network: Network) -> Iterator[Name]:
     if network.master in network.members:
-        yield Name(world.nodes[network.master].address, ("master",))
+        for address in _addresses(world, network, network.master):
+            yield Name(address, ("master",))
     for member in sorted(network.members, key=lambda one: world.nodes[one].name):
         node = world.nodes[member]
         full = f"{node.name}.{network.slug}.{world.suffix}"
-        yield Name(node.address, (node.name, full))
+        for address in _addresses(world, network, member):
+            yield Name(address, (node.name, full))
+
+
+def _addresses(world: Topology, network: Network, member: int) -> Iterator[str]:
+    yield world.nodes[member].address
+    if member in network.addresses4:
+        yield network.addresses4[member]
 
 
 def plan(world: Topology, node_id: int) -> Plan:
@@ -183,22 +206,29 @@ def plan(world: Topology, node_id: int) -> Plan:
     node = world.nodes[node_id]
     blocks = tuple(world.names[network.id] for network in networks)
     has_master = any(one.master in one.members for one in networks)
+    ranges = tuple(
+        Range(one.range4, one.addresses4[node_id])
+        for one in networks
+        if node_id in one.addresses4
+    )
     return Plan(
         address=node.address,
         port=node.port,
-        peers=tuple(_peers(world, node)),
+        peers=tuple(_peers(world, ranges)),
         hosts=blocks if has_master else (*blocks, (NO_MASTER,)),
         hostname=node.name if node.is_fully_managed else None,
         prefix=world.prefix,
         direct=_direct(world, node),
         relays=tuple(_relay_links(world, node)),
+        ranges=ranges,
     )
 
 
-def _peers(world: Topology, node: Node) -> Iterator[Peer]:
+def _peers(world: Topology, ranges: Iterable[Range]) -> Iterator[Peer]:
+    prefixes = (world.prefix, *(one.prefix for one in ranges))
     for relay in world.relays:
         # Always kept alive: that the relay reaches a device must not depend on its router.
-        yield Peer(relay.public_key, (world.prefix,), relay.endpoint, KEEPALIVE_SECONDS)
+        yield Peer(relay.public_key, prefixes, relay.endpoint, KEEPALIVE_SECONDS)
 
 
 def _direct(world: Topology, node: Node) -> Direct:
@@ -241,11 +271,12 @@ def relay_plan(world: Topology, relay: Node) -> Plan:
     A relay that is a member too gets the names of its networks like any other member.
     """
     own = plan(world, relay.id)
+    mine = {one.prefix: one.address for one in own.ranges}
     return Plan(
         address=relay.address,
         port=relay.port,
         peers=tuple(
-            Peer(node.public_key, (f"{node.address}/128",))
+            Peer(node.public_key, tuple(_sources(world, node)))
             for node in sorted(world.nodes.values(), key=lambda one: one.id)
             if node.id not in world.relay_ids and node.id in world.networks_of
         ),
@@ -253,7 +284,18 @@ def relay_plan(world: Topology, relay: Node) -> Plan:
         hostname=own.hostname,
         prefix=world.prefix,
         direct=Direct(relay.direct_port, link_address(relay.address)),
+        ranges=tuple(
+            Range(one.range4, mine.get(one.range4, "")) for one in world.networks if one.range4
+        ),
     )
+
+
+def _sources(world: Topology, node: Node) -> Iterator[str]:
+    """Yield the prefixes that a member may send from."""
+    yield f"{node.address}/128"
+    for network in world.networks_of[node.id]:
+        if node.id in network.addresses4:
+            yield f"{network.addresses4[node.id]}/32"
 
 
 def plans(world: Topology) -> dict[int, Plan]:
@@ -291,11 +333,7 @@ def _diff(
             known[at] = _apart(before, after)
         added += known[at][0]
         removed += known[at][1]
-    others = tuple(
-        name
-        for name in ("address", "port", "hostname", "prefix", "direct", "relays")
-        if getattr(old, name) != getattr(new, name)
-    )
+    others = tuple(name for name in OTHERS if getattr(old, name) != getattr(new, name))
     stay = set(added) & set(removed)
     return Changes(
         peers_added,

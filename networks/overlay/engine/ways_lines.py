@@ -6,7 +6,7 @@ Numbers and addresses are parsed strictly; a line that does not fit is left out.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import get_args
 
 from networks.overlay.engine.ways import (
@@ -19,6 +19,7 @@ from networks.overlay.engine.ways import (
 
 MOST_LINES = 5000
 MOST_ADDRESSES = 16
+MOST_PREFIXES = 32
 HIGHEST_PORT = 65535
 LONGEST_LEASE = 86400
 KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
@@ -40,6 +41,10 @@ class Report:
     """What one agent said at once."""
 
     addresses: tuple[str, ...] | None = None
+    lans: tuple[str, ...] | None = None
+    """Prefixes of the networks that the member is in."""
+    shadowed: tuple[str, ...] | None = None
+    """Prefixes of the overlay that the member leaves to a network that it is in."""
     mapped: tuple[int, int] | None = None
     """Port and seconds of a port mapping."""
     unable: str | None = None
@@ -78,15 +83,29 @@ def _read(report: Report, words: list[str], now: float) -> None:
         case ["pair", pair, round_, said, *rest] if _fits(pair, round_, said):
             report.pairs.append(_pair(int(pair), int(round_), said, rest, now))
         case _:
+            _read_prefixes(report, words)
             _read_relay(report, words)
+
+
+def _read_prefixes(report: Report, words: list[str]) -> None:
+    match words:
+        case ["lan", *texts]:
+            report.lans = _prefixes(texts)
+        case ["shadowed", *texts]:
+            report.shadowed = _prefixes(texts)
+
+
+def _prefixes(texts: list[str]) -> tuple[str, ...]:
+    found = [prefix for one in texts[:MOST_PREFIXES] if (prefix := _prefix(one))]
+    return tuple(dict.fromkeys(found))
 
 
 def _read_relay(report: Report, words: list[str]) -> None:
     match words:
+        case ["talk", source, target] if _is_ip(source) and _is_ip(target):
+            report.talks.add((str(ip_address(source)), str(ip_address(target))))
         case ["sight", key, at] if KEY.fullmatch(key) and (endpoint := checked_endpoint(at)):
             report.sightings[key] = endpoint
-        case ["talk", source, target] if _is_v6(source) and _is_v6(target):
-            report.talks.add((str(IPv6Address(source)), str(IPv6Address(target))))
         case ["carried", key, *_] if KEY.fullmatch(key) and (
             fit := BYTES.fullmatch(" ".join(words[2:]))
         ):
@@ -145,11 +164,19 @@ def _port(text: str) -> int | None:
     return int(text) if NUMBER.fullmatch(text) and int(text) <= HIGHEST_PORT else None
 
 
-def _is_v6(text: str) -> bool:
+def _is_ip(text: str) -> bool:
     try:
-        return IPv6Address(text).scope_id is None
+        return getattr(ip_address(text), "scope_id", None) is None
     except ValueError:
         return False
+
+
+def _prefix(text: str) -> str:
+    """Return the canonical prefix, an empty string if it is none."""
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +190,15 @@ class Told:
     round: int
     delay: int
     candidates: tuple[Candidate, ...]
+    carried: tuple[tuple[str, str], ...] = ()
+    """Further prefixes of the other end, each with the address to send from."""
+
+    def text(self) -> str:
+        if not self.carried:
+            return self.line()
+        prefixes = ",".join(f"{prefix}={source}" for prefix, source in self.carried)
+        # On a line of its own, which agents that know nothing of it leave out.
+        return f"carry {self.pair} {prefixes}\n{self.line()}"
 
     def line(self) -> str:
         ways = ",".join(f"{one.kind}={one.endpoint}" for one in self.candidates)
@@ -173,4 +209,4 @@ class Told:
 
 
 def lines(told: Iterable[Told]) -> Iterator[str]:
-    return (one.line() for one in sorted(told, key=lambda each: each.pair))
+    return (one.text() for one in sorted(told, key=lambda each: each.pair))

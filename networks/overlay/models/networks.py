@@ -189,6 +189,13 @@ class Network(Told, Dated):
         "networks.Member", models.SET_NULL, null=True, blank=True, related_name="+",
         help_text=_("Member that the name “master” resolves to."),
     )  # fmt: skip
+    ipv4_range = models.CharField(
+        _("IPv4 range"), max_length=18, blank=True,
+        help_text=_(
+            "Range from which members get IPv4 addresses too, such as 10.64.0.0/24; “auto” "
+            "chooses a free one. Leave empty for IPv6 alone."
+        ),
+    )  # fmt: skip
     policy = models.JSONField(default=dict, blank=True)
     policy_tests = models.JSONField(default=list, blank=True)
     refreshed = models.DateTimeField(null=True, editable=False)
@@ -226,6 +233,9 @@ class Member(Told, Dated):
     joined_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     state = models.CharField(max_length=8, choices=State, default=State.ACTIVE)
     tags = models.JSONField(default=list, blank=True)
+    ipv4_address = models.GenericIPAddressField(
+        _("IPv4 address"), protocol="IPv4", null=True, unique=True, editable=False
+    )
     expires_at = models.DateTimeField(null=True, blank=True)
 
     objects = MemberQuerySet.as_manager()

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from datetime import timedelta
 from ipaddress import IPv6Network, ip_address
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -39,27 +40,37 @@ def _keep_alive(node: Node) -> None:
 
 def _note_offers(node: Node, report: Report) -> None:
     now = timezone.now()
-    offers = dict(node.offers)
-    if report.addresses is not None:
-        overlay = IPv6Network(settings.MUSTER_OVERLAY_PREFIX)
-        offers["addresses"] = [
-            one for one in report.addresses if ip_address(one) not in overlay
-        ]
-    if report.mapped is not None:
-        port, seconds = report.mapped
-        offers |= {"mapped_port": port, "mapped_until": int(now.timestamp()) + seconds}
-    if report.unable is not None:
-        offers["unable"] = report.unable
-    if report.home is not None:
-        offers["home"], count = report.home
-        if count != node.relay_count:
-            Node.objects.filter(pk=node.pk).update(relay_count=min(count, MOST_RELAYS))
+    offers = node.offers | _offered(report, now.timestamp())
+    if report.home is not None and report.home[1] != node.relay_count:
+        count = min(report.home[1], MOST_RELAYS)
+        Node.objects.filter(pk=node.pk).update(relay_count=count)
     was_silent = direct_paths.is_silent(node, now)
     is_new = offers != node.offers
     if is_new or node.reported_at is None or now - node.reported_at > RENEWED:
         Node.objects.filter(pk=node.pk).update(offers=offers, reported_at=now)
     if is_new or was_silent:
         direct_paths.reconsider([node.pk])
+
+
+def _offered(report: Report, now: float) -> dict[str, Any]:
+    """Return what a report says about its member; what it leaves out stays as it was."""
+    offers: dict[str, Any] = {}
+    if report.addresses is not None:
+        overlay = IPv6Network(settings.MUSTER_OVERLAY_PREFIX)
+        offers["addresses"] = [
+            one for one in report.addresses if ip_address(one) not in overlay
+        ]
+    for name in ("lans", "shadowed"):
+        if (prefixes := getattr(report, name)) is not None:
+            offers[name] = list(prefixes)
+    if report.mapped is not None:
+        port, seconds = report.mapped
+        offers |= {"mapped_port": port, "mapped_until": int(now) + seconds}
+    if report.unable is not None:
+        offers["unable"] = report.unable
+    if report.home is not None:
+        offers["home"] = report.home[0]
+    return offers
 
 
 def _note_pairs(node: Node, reports: list[PairReport]) -> None:

@@ -163,14 +163,11 @@ def reconsider(node_ids: Collection[int]) -> None:
 def note_talks(talks: Iterable[tuple[str, str]]) -> None:
     """Keep the pairs that talk through a relay, and create those that may be direct."""
     spoken = {tuple(sorted(one)) for one in talks if one[0] != one[1]}
-    addresses = {one for pair in spoken for one in pair}
-    ids = dict(
-        Node.objects.filter(address__in=addresses, is_relay=False).values_list("address", "pk")
-    )
+    ids = _nodes_at({one for pair in spoken for one in pair})
     pairs = {
         (min(ids[one], ids[other]), max(ids[one], ids[other]))
         for one, other in spoken
-        if one in ids and other in ids
+        if one in ids and other in ids and ids[one] != ids[other]
     }
     allowed = allowed_pairs(pairs)
     now = timezone.now()
@@ -182,6 +179,14 @@ def note_talks(talks: Iterable[tuple[str, str]]) -> None:
     }
     Pair.objects.filter(pk__in=[known[one] for one in pairs & known.keys()]).update(used=now)
     _create(allowed - known.keys(), known, now)
+
+
+def _nodes_at(addresses: Collection[str]) -> dict[str, int]:
+    """Return the members at these overlay addresses, IPv6 or IPv4."""
+    nodes = Node.objects.filter(address__in=addresses, is_relay=False)
+    members = Member.objects.filter(ipv4_address__in=addresses, node__is_relay=False)
+    by_address4 = members.values_list("ipv4_address", "node")
+    return dict(nodes.values_list("address", "pk")) | dict(by_address4)
 
 
 def _create(
@@ -212,7 +217,7 @@ def allowed_pairs(pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
     rows = Member.objects.active().filter(node__in=ids).select_related("node")
     for row in rows.defer("node__private_key"):
         members[row.network_id][row.node_id] = policies.Member(
-            row.node.name, str(row.node.address), frozenset(row.tags)
+            row.node.name, str(row.node.address), frozenset(row.tags), row.ipv4_address or ""
         )
     parsed = {
         pk: policies.parse(policy)
@@ -260,7 +265,8 @@ def ways_text(node: Node) -> str:
     """Return what the node's agent is told: the state of its configuration, and its pairs."""
     rows = [] if node.is_relay else list(Pair.objects.of_nodes([node.pk]).told().order_by("pk"))
     known = load_ends({one for row in rows for one in (row.low_id, row.high_id)})
-    told = [_told(row, node, known) for row in rows]
+    more = _carried(node, known.nodes)
+    told = [_told(row, node, known, more) for row in rows]
     body = "".join(f"{line}\n" for line in ways_lines.lines(told))
     body = f"revision {node.revision}\n{_relays_line(node)}{body}"
     return f"ways {digest(body)[:HASH_DIGITS]}\n{body}"
@@ -281,7 +287,23 @@ def _relays_line(node: Node) -> str:
     return f"relays {'any' if is_any else 'first'}\n"
 
 
-def _told(row: Pair, node: Node, known: Ends) -> ways_lines.Told:
+def _carried(node: Node, ids: Collection[int]) -> Mapping[int, list[tuple[str, str]]]:
+    """Return what else a direct way to each of these nodes carries, and from which address."""
+    found: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
+    if not ids:
+        return found
+    rows = Member.objects.active().filter(node__in=[node.pk, *ids]).exclude(ipv4_address=None)
+    values = list(rows.order_by("pk").values_list("network", "node", "ipv4_address"))
+    own = {network: address for network, one, address in values if one == node.pk}
+    for network, other, address in values:
+        if other != node.pk and network in own:
+            found[other].append((f"{address}/32", own[network]))
+    return found
+
+
+def _told(
+    row: Pair, node: Node, known: Ends, more: Mapping[int, list[tuple[str, str]]]
+) -> ways_lines.Told:
     is_low = row.low_id == node.pk
     other = known.nodes[row.high_id if is_low else row.low_id]
     return ways_lines.Told(
@@ -292,6 +314,7 @@ def _told(row: Pair, node: Node, known: Ends) -> ways_lines.Told:
         round=row.round,
         delay=ways.delay_of(to_pair(row), is_low=is_low),
         candidates=ways.candidates(known.ends[other.pk], known.ends[node.pk]),
+        carried=tuple(more[other.pk]) if other.pk in more else (),
     )
 
 

@@ -19,7 +19,7 @@ from networks.overlay.engine.overlay_names import free_name, is_hostname, parse_
 from networks.overlay.engine.policies import SELECTOR
 from networks.overlay.engine.roles import Ownership
 from networks.overlay.models import Member, Network, Node
-from networks.overlay.rules import direct_paths, ssh
+from networks.overlay.rules import direct_paths, ranges, ssh
 from networks.overlay.rules.networks import check, check_scope
 from networks.overlay.rules.plans import mark_outdated
 
@@ -147,6 +147,8 @@ def _add(network: Network, node: Node, *, by: User | None, pending: bool = False
     if not made and not pending and row.state == Member.State.PENDING:
         row.state = Member.State.ACTIVE
         row.save(update_fields=["state"])
+    if ranges.assign(network):
+        row.refresh_from_db(fields=["ipv4_address"])
     mark_outdated([network.pk], also=[node.pk])
     return row
 

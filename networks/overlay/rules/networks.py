@@ -13,6 +13,7 @@ from controller.base.errors import NotFound, NotPermitted, Refused
 from networks.overlay.engine.overlay_names import new_code
 from networks.overlay.engine.roles import Action, Ownership, Role, can
 from networks.overlay.models import PERMISSIONS, Account, JoinCode, Member, Network
+from networks.overlay.rules import ranges
 from networks.overlay.rules.plans import mark_outdated, relay, slug_of
 
 LONGEST_NAME = 255
@@ -103,9 +104,9 @@ def create_network(owner: User, *, name: object) -> Network:
 
 @transaction.atomic
 def update_network(network: Network, /, *, by: User, **values: Any) -> Network:
-    """Change ``name`` and ``master`` (the id of a member, or None)."""
+    """Change ``name``, ``ipv4_range`` and ``master`` (the id of a member, or None)."""
     check(by, network, "change")
-    if unknown := values.keys() - {"name", "master"}:
+    if unknown := values.keys() - {"name", "master", "ipv4_range"}:
         raise Refused(
             gettext("A network has no %(unknown)s.") % {"unknown": sorted(unknown)[0]}
         )
@@ -118,6 +119,9 @@ def update_network(network: Network, /, *, by: User, **values: Any) -> Network:
         if master is not None and master.state != Member.State.ACTIVE:
             raise Refused({"ros-master": [gettext("This member has not been let in yet.")]})
     network.save()
+    if "ipv4_range" in values:
+        ranges.set_range(network, values["ipv4_range"], by=by)
+        mark_outdated([network.pk])
     return network
 
 

@@ -120,10 +120,15 @@ def load_topology(node_ids: Collection[int] | None = None) -> Topology:
         mine = members.filter(node__in=node_ids).values("network")
         members = members.filter(network__in=mine)
     by_network: defaultdict[int, list[int]] = defaultdict(list)
+    addresses4: defaultdict[int, dict[int, str]] = defaultdict(dict)
     node_of: dict[int, int] = {}
-    for pk, network, node in members.order_by("pk").values_list("pk", "network", "node"):
+    for pk, network, node, address4 in members.order_by("pk").values_list(
+        "pk", "network", "node", "ipv4_address"
+    ):
         by_network[network].append(node)
         node_of[pk] = node
+        if address4:
+            addresses4[network][node] = address4
     rows = Network.objects.filter(pk__in=list(by_network)).order_by("pk")
     nodes = {
         one.pk: _node(one)
@@ -139,6 +144,8 @@ def load_topology(node_ids: Collection[int] | None = None) -> Topology:
                 one.slug,
                 tuple(by_network[one.pk]),
                 node_of.get(one.master_id) if one.master_id else None,
+                one.ipv4_range,
+                addresses4[one.pk],
             )
             for one in rows
         ),
@@ -185,7 +192,9 @@ def segments(network_ids: Iterable[int] | None = None) -> list[Segment]:
 
 
 def as_policy_member(row: Member) -> policies.Member:
-    return policies.Member(row.node.name, str(row.node.address), frozenset(row.tags))
+    return policies.Member(
+        row.node.name, str(row.node.address), frozenset(row.tags), row.ipv4_address or ""
+    )
 
 
 def script_parts(

@@ -39,8 +39,8 @@ class MemberSerializer(serializers.ModelSerializer[Member]):
 
     class Meta:
         model = Member
-        fields = ("id", "node", "state", "tags", "expires_at", "created")
-        read_only_fields = ("id", "node", "state", "created")
+        fields = ("id", "node", "ipv4_address", "state", "tags", "expires_at", "created")
+        read_only_fields = ("id", "node", "ipv4_address", "state", "created")
 
 
 class WayEnd(serializers.ModelSerializer[Node]):
@@ -149,8 +149,8 @@ class NetworkSerializer(serializers.ModelSerializer[Network]):
     class Meta:
         model = Network
         fields = (
-            "id", "name", "slug", "owner", "role", "member_count", "master", "share_token",
-            "refreshed", "created", "modified",
+            "id", "name", "slug", "owner", "role", "member_count", "master", "ipv4_range",
+            "share_token", "refreshed", "created", "modified",
         )  # fmt: skip
         read_only_fields = ("id", "slug", "refreshed", "created", "modified")
 
