@@ -172,7 +172,7 @@ def _is_ip(text: str) -> bool:
 
 
 def _prefix(text: str) -> str:
-    """Return the canonical prefix, an empty string if it is none."""
+    """Return the canonical prefix, an empty string if it is invalid."""
     try:
         return str(ip_network(text, strict=False))
     except ValueError:

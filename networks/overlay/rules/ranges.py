@@ -22,7 +22,7 @@ MOST_CONFLICTS = 20
 def set_range(network: Network, wanted: str, *, by: User) -> None:
     """Give the network a range, "auto" for a free one, or take it away by an empty text.
 
-    All members get new addresses. Raises Refused for a range that is none, or in use.
+    All members get new addresses. Raises Refused for a range that is invalid, or in use.
     """
     text = _chosen(network, wanted.strip(), by)
     if text == network.ipv4_range:
