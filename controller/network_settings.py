@@ -6,7 +6,7 @@ link-local addresses, metadata services and translated forms are refused unless 
 within them is named: 0.0.0.0/0 does not open 127.0.0.1.
 """
 
-from controller.environment import env, networks
+from controller.environment import env, ipv4_pool, networks
 
 # Networks in which devices are reached: SSH, probes, terminals.
 MUSTER_DEVICE_NETWORKS: list[str] = env.list(
@@ -44,3 +44,5 @@ MUSTER_DISCOVERY_NETWORKS: list[str] = env.list(
 )
 # Networks of one's own that webhooks may be sent to, also without TLS; the internet always.
 MUSTER_WEBHOOK_NETWORKS: list[str] = env.list("MUSTER_WEBHOOK_NETWORKS", [], validate=networks)
+# Private range from which overlay networks that ask for IPv4 get a free part.
+MUSTER_OVERLAY_IPV4_POOL = ipv4_pool("10.64.0.0/11")

@@ -14,7 +14,6 @@ from controller.environment import (
     database,
     encryption_keys,
     env,
-    ipv4_pool,
     logs,
     origin,
     overlay_prefix,
@@ -284,8 +283,6 @@ MUSTER_GATEWAY_BACKUP_HOURS = env.int("MUSTER_GATEWAY_BACKUP_HOURS", 24)
 MUSTER_OVERLAY_PREFIX = overlay_prefix("fc94::/16")
 # Domain suffix of overlay host names, as in camera.warehouse-3.mesh.
 MUSTER_OVERLAY_SUFFIX = env.str("MUSTER_OVERLAY_SUFFIX", "mesh")
-# Private range from which networks that ask for IPv4 get a free part.
-MUSTER_OVERLAY_IPV4_POOL = ipv4_pool("10.64.0.0/11")
 # Seconds for which changes are collected before they are delivered together.
 MUSTER_OVERLAY_SETTLE_SECONDS = env.float("MUSTER_OVERLAY_SETTLE_SECONDS", 1.5)
 # Interval at which agents ask for changes, in seconds.
