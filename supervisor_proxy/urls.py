@@ -38,8 +38,8 @@ router.register("stored-backup", StoredBackupViewSet)
 
 balena = [
     re_path(r"^supervisor/(?P<path>[\s\S]+)\Z", ProxyView.as_view()),
-    re_path(r"^v[5-7]/device(?:\((?P<key>[^()]{1,80})\))?$", DeviceView.as_view()),
-    re_path(r"^v[5-7]/application(?:\((?P<key>[^()]{1,120})\))?$", ApplicationView.as_view()),
+    re_path(r"^v[5-7]/device(?:\((?P<key>[^()]{1,80})\))?/?$", DeviceView.as_view()),
+    re_path(r"^v[5-7]/application(?:\((?P<key>[^()]{1,120})\))?/?$", ApplicationView.as_view()),
     re_path(r"^v[5-7]/device/\$count$", DeviceView.as_view(), {"counts": True}),
     re_path(r"^v[5-7]/application/\$count$", ApplicationView.as_view(), {"counts": True}),
     re_path(

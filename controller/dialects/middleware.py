@@ -41,8 +41,11 @@ DIALECTS: tuple[tuple[str, str, Callable[[HttpRequest, int, str], HttpResponse]]
     ("/api/", "freesdn", freesdn.plain_error),
     ("/controller/", "agent", agent.plain_error),
     ("/supervisor/", "balena", balena.plain_error),
-    ("/device/v", "balena", balena.plain_error),
-    *((f"/v{version}/", "balena", balena.plain_error) for version in range(5, 8)),
+    *(
+        (f"/{prefix}", "balena", balena.plain_error)
+        for prefix in ("device/", "application/", "actor/", "user/", "device-types/")
+    ),
+    *((f"/v{version}/", "balena", balena.plain_error) for version in range(1, 10)),
 )
 # Paths that work with and without a trailing slash.
 EITHER_SLASH = ("/api/", "/supervisor/", "/controller/")

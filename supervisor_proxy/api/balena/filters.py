@@ -2,34 +2,27 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from django.db.models import Q
 
 from controller.base.errors import Refused
-from controller.devices.models import Presence
-from supervisor_proxy.engine.odata import Condition, refuse
+from supervisor_proxy.engine.odata_filters import (
+    Call,
+    Compared,
+    Joined,
+    Literal,
+    Node,
+    Path,
+    Related,
+    Within,
+)
 
 KEY = re.compile(
-    r"(?P<id>[0-9]{1,18})|uuid='(?P<uuid>[0-9a-f]{7,62})'|slug='(?P<slug>[^']{1,80})'"
+    r"(?:id=)?(?P<id>[0-9]{1,18})|uuid='(?P<uuid>[0-9a-f]{7,62})'|slug='(?P<slug>[^']{1,80})'"
 )
-FIELDS: Mapping[str, str] = {
-    "id": "pk",
-    "uuid": "uuid",
-    "device_name": "device__name",
-    "note": "device__notes",
-    "supervisor_version": "version",
-    "belongs_to__application": "app_id",
-}
-ONLINE = Q(device__presence__state=Presence.State.ONLINE)
-YES_OR_NO: Mapping[str, Q] = {
-    "is_online": ONLINE,
-    "is_connected_to_vpn": ONLINE,
-    "is_active": Q(device__is_deactivated=False),
-}
-VERBS: Mapping[str, str] = {
-    "eq": "exact", "in": "in", "startswith": "startswith", "endswith": "endswith",
-    "contains": "contains", "gt": "gt", "ge": "gte", "lt": "lt", "le": "lte",
-}  # fmt: skip
+NUMBERS: Mapping[str, str] = {"id": "pk", "belongs_to__application": "app_id"}
+TEXTS: Mapping[str, str] = {"uuid": "uuid", "device_name": "device__name"}
 SLUG = re.compile(r"muster/(?:app-)?([0-9]{1,18})")
 
 
@@ -47,52 +40,60 @@ def application_of(slug: str) -> int:
     return int(found[1]) if found else -1
 
 
-def as_q(condition: Condition | None) -> Q:
-    """Return the filter of devices as a condition of their supervisors."""
-    if condition is None:
-        return Q()
-    match condition.verb:
-        case "and" | "or":
+def narrowed(node: Node | None) -> Q:
+    """Return a condition that holds for all that a filter finds, and perhaps for more.
+
+    Only what names devices is looked up in the database; the filter itself is applied
+    to the rows afterwards.
+    """
+    match node:
+        case Joined("or", parts):
+            return _either([narrowed(part) for part in parts])
+        case Joined("and", parts):
             whole = Q()
-            for part in condition.parts:
-                whole = whole & as_q(part) if condition.verb == "and" else whole | as_q(part)
+            for part in parts:
+                whole &= narrowed(part)
             return whole
-        case "not":
-            return ~as_q(condition.parts[0])
-        case "any":
-            return _of_application(condition)
-        case "ne":
-            return ~_compared(Condition("eq", condition.member, condition.value))
-    return _compared(condition)
+        case Related("any", Path(("belongs_to__application",)), alias, inner):
+            return _of_application(alias, inner)
+    return _named_in(node)
 
 
-def _compared(condition: Condition) -> Q:
-    name, verb, value = condition.member, condition.verb, condition.value
-    if name in YES_OR_NO and verb == "eq" and isinstance(value, bool):
-        return YES_OR_NO[name] if value else ~YES_OR_NO[name]
-    if name not in FIELDS:
-        raise refuse(f"a filter by {name}")
-    field = FIELDS[name]
-    if value is None:
-        return (
-            Q(**{f"{field}__isnull": True})
-            if name == "belongs_to__application"
-            else Q(**{field: ""})
-        )
-    values = value if isinstance(value, tuple) else (value,)
-    kind = int if name in {"id", "belongs_to__application"} else str
-    if not all(type(one) is kind for one in values):
-        raise refuse(f"{name} {verb} {value!r}")
-    return Q(**{f"{field}__{VERBS[verb]}": value})
+def _named_in(node: Node | None) -> Q:
+    match node:
+        case Compared("eq", Path(steps), Literal(value)):
+            return _eq(steps, value)
+        case Compared("eq", Literal(value), Path(steps)):
+            return _eq(steps, value)
+        case Within(Path(steps), among):
+            return _either([_eq(steps, getattr(one, "value", None)) for one in among])
+        case Call("startswith", (Path((name,)), Literal(str(text)))) if name in TEXTS:
+            return Q(**{f"{TEXTS[name]}__startswith": text})
+    return Q()
 
 
-def _of_application(condition: Condition) -> Q:
-    (inner,) = condition.parts
-    _, _, member = inner.member.partition("/")
-    if condition.member != "belongs_to__application" or inner.verb != "eq":
-        raise refuse(f"{condition.member}/any")
-    if member == "id" and type(inner.value) is int:
-        return Q(app_id=inner.value)
-    if member in {"slug", "app_name"}:
-        return Q(app_id=application_of(f"muster/{str(inner.value).removeprefix('muster/')}"))
-    raise refuse(f"{condition.member}/{member}")
+def _eq(steps: tuple[str, ...], value: Any) -> Q:
+    if steps in {(name,) for name in NUMBERS} | {("belongs_to__application", "id")}:
+        return Q(**{NUMBERS[steps[0]]: value}) if type(value) is int else Q()
+    if steps in {(name,) for name in TEXTS} and isinstance(value, str):
+        return Q(**{TEXTS[steps[0]]: value})
+    return Q()
+
+
+def _either(parts: list[Q]) -> Q:
+    """Return a condition of which one part holds; no condition if one part says nothing."""
+    if not all(parts):
+        return Q()
+    whole = Q()
+    for part in parts:
+        whole |= part
+    return whole
+
+
+def _of_application(alias: str, inner: Node | None) -> Q:
+    match inner:
+        case Compared("eq", Path((first, "id")), Literal(int(number))) if first == alias:
+            return Q(app_id=number)
+        case Compared("eq", Path((first, "slug")), Literal(str(slug))) if first == alias:
+            return Q(app_id=application_of(slug))
+    return Q()

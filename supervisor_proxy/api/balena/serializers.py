@@ -1,6 +1,6 @@
 """Request and response formats of balena's proxy API."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from django.utils.text import slugify
@@ -8,7 +8,8 @@ from rest_framework import serializers
 
 from controller.base.errors import Refused
 from controller.dialects.balena import sentence_of, status_of
-from supervisor_proxy.engine.odata import Query, holds
+from supervisor_proxy.engine.odata import Query
+from supervisor_proxy.engine.odata_rows import found_in, shown_of
 from supervisor_proxy.engine.routes import MASK
 from supervisor_proxy.models import Supervisor, SupervisorCall
 from supervisor_proxy.rules.call_requests import CallJob
@@ -115,6 +116,17 @@ SELECTABLE: Mapping[str, Callable[[Any], Any]] = {
         row.reported.get("status") or "idle" if presence(row) == "online" else "disconnected"
     ),
     "is_web_accessible": lambda row: False,
+    **dict.fromkeys(
+        (
+            "actor", "belongs_to__user", "custom_latitude", "custom_longitude",
+            "download_progress", "is_accessible_by_support_until__date", "is_frozen",
+            "is_locked_until__date", "is_managed_by__device", "is_pinned_on__release",
+            "last_update_status_event", "latitude", "location", "longitude", "public_address",
+            "should_be_managed_by__release", "should_be_operated_by__release",
+            "should_be_running__release", "update_status",
+        ),
+        lambda row: None,
+    ),
     **{
         name: told(name)
         for name in (
@@ -124,25 +136,6 @@ SELECTABLE: Mapping[str, Callable[[Any], Any]] = {
         )
     },
 }  # fmt: skip
-
-
-# Members of a device that its application is told with.
-OF_FLEET = ("id", "uuid", "device_name", "is_online")
-
-
-def application(number: int) -> dict[str, Any]:
-    """Return an application as clients know it: its number, and names made from that."""
-    name = f"app-{number}"
-    return {"id": number, "app_name": name, "slug": f"muster/{name}", "is_archived": False,
-            "is_public": False, "is_host": False, "is_of__class": "fleet",
-            "is_directly_accessible_by__user": [{}],
-            "is_for__device_type": [device_type(number, "")]}  # fmt: skip
-
-
-def with_devices(shown: dict[str, Any], rows: Iterable[Supervisor]) -> dict[str, Any]:
-    """Return an application with those of its devices that are here."""
-    devices = [{name: SELECTABLE[name](row) for name in OF_FLEET} for row in rows]
-    return shown | {"owns__device": devices}
 
 
 def device_type(number: int, model: str) -> dict[str, Any]:
@@ -171,34 +164,61 @@ def installed(service: Service, running: Running) -> dict[str, Any]:
     }
 
 
-def looked_up(row: Supervisor, query: Query, running: Running) -> dict[str, Any]:
-    """Return a device with just the members that were selected and expanded."""
-    members: dict[str, Any] = {name: found(row) for name, found in SELECTABLE.items()}
-    members |= {
-        "belongs_to__application": [] if row.app_id is None else [application(row.app_id)],
-        "is_of__device_type": [device_type(row.pk, row.device.model)],
-        "is_running__release": release(running, row.app_id),
-        "image_install": [installed(one, running) for one in running.services],
-    }
-    return chosen_of(members, query)
+# What of a device is a list of other rows.
+RELATED: Mapping[str, Callable[[Supervisor, Running], list[dict[str, Any]]]] = {
+    "belongs_to__application": lambda row, running: (
+        [] if row.app_id is None else [application(row.app_id)]
+    ),
+    "is_of__device_type": lambda row, running: [device_type(row.pk, row.device.model)],
+    "is_running__release": lambda row, running: release(running, row.app_id),
+    "image_install": lambda row, running: [installed(one, running) for one in running.services],
+}
+DEVICE_MEMBERS = SELECTABLE.keys() | RELATED.keys()
 
 
-def chosen_of(members: Mapping[str, Any], query: Query) -> dict[str, Any]:
-    """Return what was selected, ``null`` where it is unknown, and the lists that were expanded.
+class DeviceRow(Mapping[str, Any]):
+    """A device as clients know it; its members are worked out when a query names them."""
 
-    A row that is named and not expanded is its number.
-    """
-    plain = [name for name, value in members.items() if not isinstance(value, list)]
-    whole = [*plain, *(name for name in members if name == "belongs_to__application")]
-    shown = {name: _plain(members.get(name)) for name in query.select or whole}
-    for name, inner in query.expand.items():
-        rows = members.get(name)
-        found = rows if isinstance(rows, list) else ()
-        shown[name] = [chosen_of(one, inner) for one in found if holds(inner.where, one)]
-    return shown
+    def __init__(self, row: Supervisor, running: Running) -> None:
+        self.row, self.running = row, running
+
+    def __getitem__(self, name: str) -> Any:
+        if name in SELECTABLE:
+            return SELECTABLE[name](self.row)
+        return RELATED[name](self.row, self.running)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from SELECTABLE
+        yield from RELATED
+
+    def __len__(self) -> int:
+        return len(DEVICE_MEMBERS)
 
 
-def _plain(value: Any) -> Any:
-    if not isinstance(value, list):
-        return value
-    return {"__id": value[0].get("id")} if value else None
+UNKNOWN_OF_APPLICATION: Mapping[str, None] = dict.fromkeys(
+    (
+        "uuid", "actor", "application_type", "created_at", "depends_on__application",
+        "is_accessible_by_support_until__date", "is_stored_at__repository_url", "organization",
+        "should_be_running__release", "should_track_latest_release",
+    )
+)  # fmt: skip
+
+
+def application(number: int) -> dict[str, Any]:
+    """Return an application as clients know it: its number, and names made from that."""
+    name = f"app-{number}"
+    return {"id": number, "app_name": name, "slug": f"muster/{name}", **UNKNOWN_OF_APPLICATION,
+            "is_archived": False,
+            "is_public": False, "is_host": False, "is_of__class": "fleet",
+            "is_directly_accessible_by__user": [{}],
+            "is_for__device_type": [device_type(number, "")]}  # fmt: skip
+
+
+APPLICATION_MEMBERS = application(0).keys() | {"owns__device"}
+
+
+def answer_of(rows: Iterable[Mapping[str, Any]], query: Query) -> dict[str, Any]:
+    """Return what a client gets: the rows that it asked for, and their number if it did."""
+    found = found_in(rows, query)
+    shown = {"d": shown_of(found, query)}
+    return {"@odata.count": len(found), **shown} if query.counted else shown

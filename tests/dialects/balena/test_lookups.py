@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from controller.accounts.models import Organization, User
@@ -68,6 +70,13 @@ def test_members_are_those_that_were_named(client: APIClient, row: Supervisor) -
         ("device_name eq 'first' or device_name eq 'second'", 2),
         ("device_name eq 'first' and device_name eq 'second'", 0),
         ("startswith(uuid,'zz')", 0), ("device_name ne 'first'", 1),
+        ("tolower(device_name) eq 'first'", 1), ("os_version eq null", 2),
+        ("belongs_to__application/slug eq 'muster/app-42'", 2),
+        ("belongs_to__application/all(b:b/id in (42,43))", 2),
+        ("created_at gt datetime'2020-01-01T00:00:00Z'", 2), ("created_at gt now()", 0),
+        ("last_connectivity_event lt 2020-01-01", 0), ("device_tag/any(t:t/tag_key eq 'x')", 0),
+        ("is_of__device_type/any(t:t/slug eq 'unknown')", 2), ("id in ()", 0),
+        ("is_online or device_name eq 'second'", 1), ("overall_status eq 'disconnected'", 2),
     ],
 )  # fmt: skip
 def test_filters_and_counts(
@@ -88,9 +97,10 @@ def test_filters_and_counts(
 @pytest.mark.parametrize(
     "query",
     [
-        {"$filter": "is_undervolted eq true"}, {"$filter": "id eq 'x'"}, {"$filter": "id eq"},
+        {"$filter": "nothing eq true"}, {"$filter": "id eq 'x'"}, {"$filter": "id eq"},
         {"$filter": "id eq 1)"}, {"$filter": "(" * 500}, {"$filter": "uuid gt 5"},
-        {"$orderby": "status"}, {"$apply": "x"}, {"$top": "x"}, {"$expand": "a($select=)b"},
+        {"$orderby": "nothing"}, {"$count": "x"}, {"$apply": "x"},
+        {"$filter": "image_install/any(i:i/id eq 1)"}, {"$top": "x"}, {"$expand": "a($select=)b"},
         {"$select": "a(b)"}, {"$expand": "a($expand=" * 100 + "b" + ")" * 100},
     ],
 )  # fmt: skip
@@ -114,6 +124,59 @@ def test_applications_are_what_devices_run(client: APIClient, row: Supervisor) -
     assert client.get("/v7/application/$count").json() == {"d": 1}
     other = client.get("/v7/release", {"$select": "id"})
     assert (other.status_code, other.json()["code"]) == (404, "no_resource")
+
+
+def test_rows_are_ordered_cut_and_counted(
+    client: APIClient, balena: BalenaSupervisor, organization: Organization
+) -> None:
+    names = ("b", "c", "a")
+    for name in names:
+        row = factories.supervisor(balena, organization)
+        Device.objects.filter(pk=row.device_id).update(name=name)
+
+    def told(query: dict[str, str]) -> Any:
+        found = client.get("/v7/device", {"$select": "device_name", **query})
+        assert found.status_code == 200, found.content
+        return [one["device_name"] for one in found.json()["d"]]
+
+    assert told({"$orderby": "device_name"}) == ["a", "b", "c"]
+    assert told({"$orderby": "is_online desc,device_name desc"}) == ["c", "b", "a"]
+    assert told({"$orderby": "belongs_to__application/slug,id"}) == ["b", "c", "a"]
+    assert told({"$orderby": "device_name", "$skip": "1", "$top": "1"}) == ["b"]
+    assert told({"$top": "0"}) == []
+    counted = client.get("/v7/device/", {"$count": "true", "$top": "1", "$select": "id"})
+    assert (counted.json()["@odata.count"], len(counted.json()["d"])) == (3, 1)
+    nested = "owns__device($select=device_name;$orderby=device_name desc;$top=2)"
+    (app,) = client.get("/v7/application", {"$select": "id", "$expand": nested}).json()["d"]
+    assert app == {"id": 42, "owns__device": [{"device_name": "c"}, {"device_name": "b"}]}
+    (app,) = client.get(
+        "/v7/application(42)",
+        {"$select": "id", "$expand": "owns__device/$count($filter=device_name ne 'a')"},
+    ).json()["d"]
+    assert app == {"id": 42, "owns__device": 2}
+    for wanted, count in (
+        ("owns__device/any(d:d/device_name eq 'a')", 1),
+        ("owns__device/any(d:d/is_online eq true)", 0),
+        ("owns__device/$count gt 2", 1), ("id gt 42", 0), ("startswith(slug,'muster/')", 1),
+    ):  # fmt: skip
+        found = client.get("/v7/application/$count", {"$filter": wanted})
+        assert found.json() == {"d": count}, wanted
+
+
+def test_every_device_is_listed_however_many(
+    client: APIClient, balena: BalenaSupervisor, organization: Organization
+) -> None:
+    row = factories.supervisor(balena, organization)
+    devices = [factories.device(organization, name=f"many-{number}") for number in range(120)]
+    Supervisor.objects.bulk_create(
+        Supervisor(device=device, uuid=f"{number:032x}", app_id=42)
+        for number, device in enumerate(devices)
+    )
+    with CaptureQueriesContext(connection) as queries:
+        found = client.get("/v7/device", {"$select": "id"}).json()["d"]
+    assert len(found) == Supervisor.objects.count() > 120
+    assert found[0] == {"id": row.pk}
+    assert len(queries) < 20
 
 
 def test_devices_are_renamed_and_noted(api: Api, client: APIClient, row: Supervisor) -> None:

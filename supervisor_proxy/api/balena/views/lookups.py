@@ -1,7 +1,6 @@
 """What balena's clients look up before a call: who they are, devices and applications."""
 
-from collections.abc import Mapping
-from operator import itemgetter
+from collections.abc import Mapping, Set
 from typing import Any
 
 from django.db import transaction
@@ -17,23 +16,22 @@ from controller.base.errors import NotFound, Refused
 from controller.configs.rules import devices
 from controller.devices.models import Device
 from controller.dialects.balena import LenientJSONParser, View, require_user
-from supervisor_proxy.api.balena.filters import application_of, as_q, named
+from supervisor_proxy.api.balena.filters import application_of, named, narrowed
 from supervisor_proxy.api.balena.serializers import (
+    APPLICATION_MEMBERS,
+    DEVICE_MEMBERS,
+    DeviceRow,
+    answer_of,
     application,
-    chosen_of,
-    looked_up,
-    with_devices,
 )
-from supervisor_proxy.engine import odata
+from supervisor_proxy.engine import odata, odata_filters
+from supervisor_proxy.engine.odata_rows import check_names, found_in, holds, related_in
 from supervisor_proxy.models import Supervisor
 from supervisor_proxy.rules.balena_calls import BALENA, MOST_AT_ONCE
 from supervisor_proxy.rules.call_execution import ask
 from supervisor_proxy.rules.call_requests import match_route
 from supervisor_proxy.rules.running_services import Running, running_services
 
-ORDERS: Mapping[str, str] = {
-    "id": "pk", "uuid": "uuid", "device_name": "device__name", "created_at": "created",
-}  # fmt: skip
 # What may be written of a device, and by which name it is kept here.
 WRITABLE: Mapping[str, str] = {"device_name": "name", "note": "notes"}
 # What a device itself is asked for.
@@ -63,8 +61,12 @@ class WhoAmIView(View):
         )
 
 
-def query_of(request: Request) -> odata.Query:
-    return odata.parse({name: str(value) for name, value in request.query_params.items()})
+def query_of(request: Request, known: Set[str] | None = None) -> odata.Query:
+    """Return what is asked for. Raises Refused with what is not known of it."""
+    query = odata.parse({name: str(value) for name, value in request.query_params.items()})
+    if known is not None:
+        check_names(query, known)
+    return query
 
 
 class DeviceView(View):
@@ -77,18 +79,19 @@ class DeviceView(View):
     def get(
         self, request: Request, key: str | None = None, *, counts: bool = False
     ) -> Response:
-        user, query = require_user(request), query_of(request)
-        rows = found_of(user, key).filter(as_q(query.where))
-        if counts:
-            return Response({"d": rows.count()})
-        rows = rows.order_by(*ordered(query), "pk")[query.skip :][: query.top or MOST_AT_ONCE]
+        user, query = require_user(request), query_of(request, DEVICE_MEMBERS)
+        rows = found_of(user, key).filter(narrowed(query.where)).order_by("pk")
         found = list(rows.select_related("device__presence"))
+        asked = query.expand.keys() | related_in(query.where)
+        if key is None and LIVE & related_in(query.where):
+            raise odata_filters.refuse("a filter by what devices run")
         if key is not None and "supervisor_version" in query.select:
             learn_versions(user, found)
-        runs = running_of(user, found) if key is not None and LIVE & set(query.expand) else {}
-        return Response(
-            {"d": [looked_up(row, query, runs.get(row.pk, Running())) for row in found]}
-        )
+        runs = running_of(user, found) if key is not None and LIVE & asked else {}
+        shown = [DeviceRow(row, runs.get(row.pk, Running())) for row in found]
+        if counts:
+            return Response({"d": len(found_in(shown, query))})
+        return Response(answer_of(shown, query))
 
     @extend_schema(exclude=True)
     def patch(
@@ -96,14 +99,17 @@ class DeviceView(View):
     ) -> Response:
         """Rename devices, or write their notes; whatever else there is belongs to their cloud."""
         values = request.data if isinstance(request.data, dict) else {}
-        where = query_of(request).where
-        if (key is None and where is None) or counts or not values:
+        query = query_of(request, DEVICE_MEMBERS)
+        if (key is None and query.where is None) or counts or not values:
             raise Refused("Name a device, and what of it is to change.", code="odata")
         if unknown := sorted(values.keys() - WRITABLE.keys()):
             raise Refused({unknown[0]: ["This cannot be changed here."]}, code="odata")
         user = require_user(request)
-        rows = found_of(user, key).filter(as_q(where)).select_related("device").order_by("pk")
-        found = list(rows[: MOST_AT_ONCE + 1])
+        if LIVE & related_in(query.where):
+            raise odata_filters.refuse("a filter by what devices run")
+        near = found_of(user, key).filter(narrowed(query.where)).order_by("pk")
+        rows = [DeviceRow(row, Running()) for row in near.select_related("device__presence")]
+        found = [row.row for row in rows if holds(query.where, row)]
         if not found:
             raise NotFound("There is no such device.")
         if len(found) > MOST_AT_ONCE:
@@ -132,12 +138,6 @@ def found_of(user: User, key: str | None) -> QuerySet[Supervisor]:
     if "slug" in how:
         raise Refused("A device has no slug.", code="odata")
     return rows.filter(**{"pk" if name == "id" else name: text for name, text in how.items()})
-
-
-def ordered(query: odata.Query) -> list[str]:
-    if unknown := [name for name, _ in query.order if name not in ORDERS]:
-        raise odata.refuse(f"an order by {unknown[0]}")
-    return [f"-{ORDERS[name]}" if downward else ORDERS[name] for name, downward in query.order]
 
 
 def learn_versions(user: User, rows: list[Supervisor]) -> None:
@@ -170,9 +170,9 @@ class ApplicationView(View):
     def get(
         self, request: Request, key: str | None = None, *, counts: bool = False
     ) -> Response:
-        query = query_of(request)
+        user, query = require_user(request), query_of(request, APPLICATION_MEMBERS)
         numbers = (
-            found_of(require_user(request), None)
+            found_of(user, None)
             .exclude(app_id=None)
             .order_by("app_id")
             .values_list("app_id", flat=True)
@@ -183,23 +183,22 @@ class ApplicationView(View):
             wanted = int(how.get("id", application_of(how.get("slug", ""))))
             numbers = numbers.filter(app_id=wanted)
         rows = [application(number) for number in numbers if number is not None]
-        rows = [row for row in rows if odata.holds(query.where, row)]
+        if any("owns__device" in text for text in request.query_params.values()):
+            with_devices(user, rows)
         if counts:
-            return Response({"d": len(rows)})
-        rows = in_order(rows, query)[query.skip :][: query.top or MOST_AT_ONCE]
-        if "owns__device" in query.expand:
-            devices = found_of(require_user(request), None).select_related("device__presence")
-            rows = [with_devices(row, devices.filter(app_id=row["id"])) for row in rows]
-        return Response({"d": [chosen_of(row, query) for row in rows]})
+            return Response({"d": len(found_in(rows, query))})
+        return Response(answer_of(rows, query))
 
 
-def in_order(rows: list[dict[str, Any]], query: odata.Query) -> list[dict[str, Any]]:
-    """Return applications in the order that is asked for; the first member counts most."""
-    for name, downward in reversed(query.order):
-        if name not in {"id", "app_name", "slug"}:
-            raise odata.refuse(f"an order by {name}")
-        rows = sorted(rows, key=itemgetter(name), reverse=downward)
-    return rows
+def with_devices(user: User, rows: list[dict[str, Any]]) -> None:
+    """Add to each application those of its devices that are here."""
+    of_number: dict[int, list[DeviceRow]] = {row["id"]: [] for row in rows}
+    devices = found_of(user, None).filter(app_id__in=of_number.keys()).order_by("pk")
+    for device in devices.select_related("device__presence"):
+        if device.app_id is not None:
+            of_number[device.app_id].append(DeviceRow(device, Running()))
+    for row in rows:
+        row["owns__device"] = of_number[row["id"]]
 
 
 class NoSuchResourceView(View):
