@@ -53,8 +53,12 @@ def full_room(environ: dict[str, Any], start_response: Any) -> Any:
     return response
 
 
+# What agents ask again and again.
+AGENT_PATHS = ("/controller/", "/api/join/ways/", "/api/join/config/")
+
+
 def by_path(environ: dict[str, Any], start_response: Any) -> Any:
-    agents = environ["PATH_INFO"].startswith("/controller/")
+    agents = environ["PATH_INFO"].startswith(AGENT_PATHS)
     return (agent_application if agents else django_application)(environ, start_response)
 
 

@@ -2,7 +2,7 @@
 
 An agent asks what has changed, with ``?wait=1``. If nothing has, Django answers 204 and names
 the node; the question then waits here, without a thread, until the node is woken by a message
-in Redis or its time is over. It is asked again before it is answered.
+in Redis, and is asked again before it is answered, or until its time is over.
 """
 
 import asyncio
@@ -52,18 +52,26 @@ class Waking:
         self.count = 0
         self.listener: asyncio.Task[None] | None = None
 
-    async def wait(self, node: int, since: float, seconds: float) -> None:
-        """Wait until the node is woken, at most for so long; not at all if it was meanwhile."""
-        if self.woken.get(node, 0.0) >= since or self.count >= MOST_WAITING:
-            return
+    async def wait(self, node: int, since: float, seconds: float) -> bool:
+        """Wait until the node is woken, at most for so long; not at all if it was meanwhile.
+
+        Returns whether it was woken.
+        """
+        if self.woken.get(node, 0.0) >= since:
+            return True
+        if self.count >= MOST_WAITING:
+            return False
         if self.listener is None or self.listener.done():
             self.listener = asyncio.create_task(self.listen())
         event = asyncio.Event()
         self.waiting[node].add(event)
         self.count += 1
         try:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(event.wait(), seconds)
+            await asyncio.wait_for(event.wait(), seconds)
+        except TimeoutError:
+            return False
+        else:
+            return True
         finally:
             self.count -= 1
             self.waiting[node].discard(event)
@@ -127,7 +135,8 @@ class WaysFastPath:
                 await asyncio.wait({gone, waiting}, return_when=asyncio.FIRST_COMPLETED)
                 if gone.done():
                     return
-                answer = await self.ask(scope, body)
+                if waiting.result():
+                    answer = await self.ask(scope, body)
             finally:
                 gone.cancel()
                 waiting.cancel()

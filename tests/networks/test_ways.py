@@ -4,7 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from networks.overlay.engine.keys import wireguard_pair
@@ -114,6 +116,16 @@ def test_a_member_that_moves_is_tried_at_once(hub: Agent, both: tuple[Agent, Age
     (line,) = one.told()
     assert line[5] == "2"
     assert line[7] == "observed=203.0.113.99:1234"
+
+
+def test_a_report_that_says_nothing_new_writes_nothing(both: tuple[Agent, Agent]) -> None:
+    one, _other = both
+    line = f"pair {Pair.objects.get().pk} 1 direct 203.0.113.2:20002 0.8 used"
+    seen = one.says("at 10.0.0.2", "able", line).content.decode().split()[1]
+    with CaptureQueriesContext(connection) as queries:
+        assert one.says("at 10.0.0.2", "able", line, seen=seen).status_code == 204
+    written = [each["sql"] for each in queries if each["sql"].startswith(("INSERT", "UPDATE"))]
+    assert [sql for sql in written if "last_seen" not in sql] == []
 
 
 def test_members_alone_see_nobody_and_report_of_their_own_pairs_alone(

@@ -86,6 +86,21 @@ def test_a_question_is_answered_as_soon_as_its_node_is_woken() -> None:
     story()
 
 
+def test_a_question_whose_time_is_over_costs_the_portal_nothing_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("controller.dialects.ways_fast_path.MOST_SECONDS", 0.1)
+
+    @async_to_sync
+    async def story() -> None:
+        django, client = Django(), Client()
+        await client.ask(WaysFastPath(django))
+        assert client.answer[0]["status"] == 204
+        assert django.asked == 1
+
+    story()
+
+
 def test_a_question_whose_agent_has_left_is_not_asked_again() -> None:
     @async_to_sync
     async def story() -> None:

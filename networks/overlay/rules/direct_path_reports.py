@@ -20,16 +20,16 @@ AT_ONCE = 500
 MOST_RELAYS = 100
 
 
-@transaction.atomic
 def receive(node: Node, report: Report) -> None:
     """Store a report, and let the pairs follow from it."""
-    if node.is_relay:
+    if not node.is_relay:
+        _note_offers(node, report)
+        _note_pairs(node, report.pairs)
+        return
+    with transaction.atomic():
         _sight(node, report.sightings)
         direct_paths.note_talks(report.talks)
-        _keep_alive(node)
-        return
-    _note_offers(node, report)
-    _note_pairs(node, report.pairs)
+    _keep_alive(node)
 
 
 def _keep_alive(node: Node) -> None:
@@ -74,22 +74,40 @@ def _offered(report: Report, now: float) -> dict[str, Any]:
 
 
 def _note_pairs(node: Node, reports: list[PairReport]) -> None:
-    """Store one end's evidence. Reports about pairs of others are left out."""
+    """Store what is new of one end's evidence. Reports about pairs of others are left out."""
     by_id = {one.pair: one for one in reports}
-    rows = list(
-        Pair.objects.of_nodes([node.pk])
-        .filter(pk__in=by_id).select_for_update().order_by("pk")
-    )  # fmt: skip
+    rows = Pair.objects.of_nodes([node.pk]).filter(pk__in=by_id)
     now = timezone.now()
-    for row in rows:
+    news, used = [], []
+    for row in rows.only("low", "high", "used", "low_evidence", "high_evidence"):
         report = by_id[row.pk]
-        side = "low_evidence" if row.low_id == node.pk else "high_evidence"
-        setattr(row, side, asdict(report.evidence))
-        if report.is_used:
-            row.used = now
-    Pair.objects.bulk_update(
-        rows, ["low_evidence", "high_evidence", "used"], batch_size=AT_ONCE
-    )
+        if _is_news(getattr(row, _side(row, node)), report):
+            news.append(row.pk)
+        if report.is_used and now - row.used > RENEWED:
+            used.append(row.pk)
+    if used:
+        Pair.objects.filter(pk__in=used).update(used=now)
+    if news:
+        _store_evidence(node, news, by_id)
+
+
+def _side(row: Pair, node: Node) -> str:
+    return "low_evidence" if row.low_id == node.pk else "high_evidence"
+
+
+def _is_news(known: dict[str, object], report: PairReport) -> bool:
+    said = report.evidence
+    before = known.get("said"), known.get("round"), known.get("endpoint")
+    return before != (said.said, said.round, said.endpoint)
+
+
+@transaction.atomic
+def _store_evidence(node: Node, ids: list[int], reports: dict[int, PairReport]) -> None:
+    rows = list(Pair.objects.filter(pk__in=ids).select_for_update().order_by("pk"))
+    for row in rows:
+        side = _side(row, node)
+        setattr(row, side, asdict(reports[row.pk].evidence))
+        row.save(update_fields=[side])
     direct_paths.advance([row.pk for row in rows])
 
 

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from controller.base.database import update_columns
 from controller.base.secrets import digest
 from networks.overlay.engine import policies, ways, ways_lines
 from networks.overlay.engine.topology import link_address
@@ -27,6 +28,9 @@ MOST_PAIRS = 64
 HASH_DIGITS = 16
 AT_ONCE = 500
 SEVERAL = 2
+OF_ENDS = (
+    "address", "public_key", "port", "endpoint", "is_relay", "key_mode", "offers", "reported_at",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Ends:
 
 
 def load_ends(ids: Collection[int]) -> Ends:
-    nodes = Node.objects.filter(pk__in=ids).defer("private_key").in_bulk()
+    nodes = Node.objects.filter(pk__in=ids).only(*OF_ENDS).in_bulk()
     now = timezone.now()
     seen: defaultdict[int, list[str]] = defaultdict(list)
     after = now - timedelta(seconds=ways.SIGHTED_SECONDS)
@@ -134,11 +138,12 @@ def advance(ids: Collection[int]) -> int:
             awake |= {row.low_id, row.high_id}
             continue
         after = ways.step(before, known.ends[row.low_id], known.ends[row.high_id], now)
-        _store(row, after)
-        changed.append(row)
+        if after != before or row.due_at != _moment(ways.due_at(after)):
+            _store(row, after)
+            changed.append(row)
         if (before.is_told, before.round) != (after.is_told, after.round):
             awake |= {row.low_id, row.high_id}
-    Pair.objects.bulk_update(changed, STORED, batch_size=AT_ONCE)
+    update_columns(changed, *STORED)
     Pair.objects.filter(pk__in=over).delete()
     wake(awake)
     return len(awake)

@@ -1,7 +1,7 @@
 """Join codes, self-registration with claim links, and static members."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from secrets import token_urlsafe
 
 from django.db import transaction
@@ -37,6 +37,7 @@ from networks.overlay.rules.plans import (
 INVALID_CODE = "invalid-code"
 LONGEST_AGENT = 64
 MOST_CODES = 100
+HEARTBEAT_RENEWED = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,9 @@ def node_of_token(token: str) -> Node:
 def record_heartbeat(node: Node) -> None:
     """Record that the device's agent has polled: the node is online."""
     now = timezone.now()
+    is_known = node.online and node.evidence == "heartbeat" and node.last_seen is not None
+    if is_known and now - node.last_seen < HEARTBEAT_RENEWED:
+        return
     Node.objects.filter(pk=node.pk).update(
         last_seen=now, online=True, evidence="heartbeat", checked_at=now
     )
