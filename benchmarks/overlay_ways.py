@@ -243,7 +243,7 @@ def start_directly(world: World) -> None:
     from django.utils import timezone
 
     from networks.overlay.models import Node, Pair, Sighting
-    from networks.overlay.rules import ways
+    from networks.overlay.rules import direct_paths
 
     world.relay.start_agent()
     count = len(world.members)
@@ -259,11 +259,11 @@ def start_directly(world: World) -> None:
     Pair.objects.bulk_create(
         Pair(low_id=low, high_id=high, used=now, due_at=now) for low, high in sorted(rows)
     )
-    ways.advance_due()
+    direct_paths.advance_due()
     said = {"said": "direct", "round": 1, "at": now.timestamp(), "endpoint": "", "rtt": 1.0}
     pairs = list(Pair.objects.values_list("pk", flat=True))
     Pair.objects.update(low_evidence=said, high_evidence=said)
-    ways.advance(pairs)
+    direct_paths.advance(pairs)
     assert not Pair.objects.exclude(state=Pair.State.DIRECT).exists()
     world.load_pairs()
 
