@@ -208,8 +208,8 @@ def node_of_token(token: str) -> Node:
 def record_heartbeat(node: Node) -> None:
     """Record that the device's agent has polled: the node is online."""
     now = timezone.now()
-    is_known = node.online and node.evidence == "heartbeat" and node.last_seen is not None
-    if is_known and now - node.last_seen < HEARTBEAT_RENEWED:
+    is_known = node.online and node.evidence == "heartbeat"
+    if is_known and node.last_seen and now - node.last_seen < HEARTBEAT_RENEWED:
         return
     Node.objects.filter(pk=node.pk).update(
         last_seen=now, online=True, evidence="heartbeat", checked_at=now
