@@ -97,6 +97,29 @@ def broker_address(url: str) -> tuple[str, dict[str, Any]]:
         raise ImproperlyConfigured(f"CELERY_BROKER_URL: {error}") from error
 
 
+def media_storage(bucket: str, *, url: str, region: str, folder: str) -> dict[str, Any]:
+    """Return Django's storage of uploaded files: a folder, or a bucket of an object store."""
+    if not bucket:
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    # Imported here: it takes long, and no portal without an object store needs it.
+    from botocore.config import Config
+
+    style = {"addressing_style": "path" if url else "auto"}
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": bucket,
+            "endpoint_url": url or None,
+            "region_name": region,
+            "location": folder,
+            "default_acl": None,
+            "client_config": Config(
+                connect_timeout=5, read_timeout=30, retries={"max_attempts": 3}, s3=style
+            ),
+        },
+    }
+
+
 def overlay_prefix(usual: str) -> str:
     """``MUSTER_OVERLAY_PREFIX``: IPv6 prefix of overlay networks, at most 64 bits."""
     text = env.str("MUSTER_OVERLAY_PREFIX", usual)

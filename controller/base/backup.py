@@ -10,16 +10,15 @@ import hmac
 import json
 import os
 import secrets
-import shutil
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from uuid import UUID
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import orjson
 from cryptography.fernet import InvalidToken
@@ -28,7 +27,6 @@ from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.gis.db.models import GeometryField
 from django.core.exceptions import SuspiciousFileOperation
-from django.core.files.storage import default_storage
 from django.core.management.color import no_style
 from django.db import connection, models, transaction
 from django.db.migrations.recorder import MigrationRecorder
@@ -36,6 +34,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from controller import __version__
+from controller.base.backup_files import read_files, write_files
 from controller.base.errors import Conflict, Refused
 from controller.base.secrets import (
     EncryptedBytesField,
@@ -46,7 +45,6 @@ from controller.base.secrets import (
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-MEDIA = "media/"
 BATCH = 500
 # Sessions are not backed up: users sign in again after a restore. The other two tables are
 # filled by every migration.
@@ -137,7 +135,7 @@ def back_up(path: Path) -> Manifest:
                         for model in backup_models()
                     }
                     migrations = applied_migrations()
-                files = write_media(archive)
+                files = write_files(archive)
                 manifest = build_manifest(rows, migrations, files)
                 archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=1))
             os.fsync(file.fileno())
@@ -199,16 +197,6 @@ def write_rows(archive: ZipFile, model: Any) -> int:
         for row in model._base_manager.order_by("pk").iterator(chunk_size=BATCH):
             values = {field.attname: serialize(field, row) for field in fields}
             file.write(orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE))
-            count += 1
-    return count
-
-
-def write_media(archive: ZipFile) -> int:
-    count, top = 0, Path(settings.MEDIA_ROOT)
-    for path in sorted(top.rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            # Images are compressed already.
-            archive.write(path, f"{MEDIA}{path.relative_to(top)}", compress_type=ZIP_STORED)
             count += 1
     return count
 
@@ -333,7 +321,7 @@ def load(archive: ZipFile, manifest: Manifest) -> None:
             cursor.execute(statement)
     ContentType.objects.clear_cache()
     # Last, so that a file that cannot be written rolls the rows back as well.
-    if (files := read_media(archive)) != manifest.files:
+    if (files := read_files(archive)) != manifest.files:
         raise Refused(
             gettext("The backup has %(files)s files, and its manifest says %(files_2)s.")
             % {"files": files, "files_2": manifest.files}
@@ -368,22 +356,3 @@ def insert(model: Any, fields: list[Any], batch: list[models.Model]) -> int:
         model._base_manager.all()._insert(batch, fields=fields, raw=True, using="default")
         batch.clear()
     return count
-
-
-def read_media(archive: ZipFile) -> int:
-    names = [
-        info.filename
-        for info in archive.infolist()
-        if info.filename.startswith(MEDIA) and not info.is_dir()
-    ]
-    for name in names:
-        # Raises if the name leads out of the media folder.
-        target = Path(default_storage.path(name.removeprefix(MEDIA)))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with archive.open(name) as source, target.open("wb") as file:
-            copy(source, file)
-    return len(names)
-
-
-def copy(source: IO[bytes], target: IO[bytes]) -> None:
-    shutil.copyfileobj(source, target, 1024 * 1024)

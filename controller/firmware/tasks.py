@@ -11,6 +11,7 @@ from controller.firmware.rules import (
     downloads,
     gateway_rollouts,
     image_storage,
+    policies,
     post_upgrade_checks,
     retention,
     rollouts,
@@ -57,6 +58,13 @@ def advance_image_requests() -> int:
 
 
 @shared_task
+def judge_signatures() -> int:
+    """Verify signatures of images in the object store with the keys that are trusted now."""
+    return policies.judge_waiting()
+
+
+@shared_task
 def forget() -> int:
     """Delete old history, and files that no image has."""
+    policies.judge_waiting()
     return retention.forget() + image_storage.forget_files() + downloads.forget_expired()

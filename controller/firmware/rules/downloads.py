@@ -9,8 +9,10 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
+from controller.base.errors import Unreachable
 from controller.base.secrets import digest
 from controller.firmware.models import ImageDownload, Upgrade
+from controller.firmware.rules.image_storage import local_file
 
 PATH = "/firmware/fetch/"
 TOKEN_BYTES = 32
@@ -67,12 +69,15 @@ def open_download(token: str) -> OpenedDownload | None:
     if not same.update(starts=F("starts") + 1):
         return None
     upgrade = found.upgrade
-    if upgrade.image is None or not upgrade.image.path.exists():
+    if upgrade.image is None:
+        return None
+    try:
+        path = local_file(upgrade.image)
+    except (FileNotFoundError, Unreachable):
         return None
     return OpenedDownload(
-        upgrade.image.path, upgrade.size, upgrade.sha256, lane_of(upgrade),
-        settings.MUSTER_FIRMWARE_SITE_RATE,
-    )  # fmt: skip
+        path, upgrade.size, upgrade.sha256, lane_of(upgrade), settings.MUSTER_FIRMWARE_SITE_RATE
+    )
 
 
 def lane_of(upgrade: Upgrade) -> str:

@@ -9,8 +9,10 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from django.conf import settings
+from django.core.files.storage import default_storage
 from django.utils.translation import gettext
 
+from controller.base import object_store
 from controller.base.errors import Refused
 from controller.firmware.models import Image
 from controller.firmware.models.catalog import FOLDER
@@ -64,9 +66,23 @@ def _check_size(size: int, limit: int) -> None:
         )
 
 
+def share(file: StoredFile) -> None:
+    """Copy a stored file to the object store, if there is one; raise Unreachable."""
+    object_store.share(file.path, f"{FOLDER}/{file.sha256}")
+
+
 def keep(file: StoredFile) -> None:
     """Move a stored file to its final name."""
     file.path.rename(folder() / file.sha256)
+
+
+def local_file(image: Image) -> Path:
+    """Return the file of an image on this machine, fetched from the object store if needed.
+
+    Raise FileNotFoundError if it is gone, Unreachable if the object store does not answer.
+    """
+    object_store.fetch(f"{FOLDER}/{image.sha256}", image.path)
+    return image.path
 
 
 def discard(file: StoredFile) -> None:
@@ -80,5 +96,15 @@ def forget_files() -> int:
     for path in folder().iterdir():
         if path.name not in known and path.stat().st_mtime < limit:
             path.unlink(missing_ok=True)
+            count += 1
+    return count + (_forget_shared(known, limit) if object_store.is_set() else 0)
+
+
+def _forget_shared(known: set[str], limit: float) -> int:
+    count = 0
+    for name in object_store.names(FOLDER):
+        is_old = default_storage.get_modified_time(name).timestamp() < limit
+        if name.rpartition("/")[2] not in known and is_old:
+            default_storage.delete(name)
             count += 1
     return count

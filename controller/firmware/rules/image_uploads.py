@@ -14,7 +14,7 @@ from controller.firmware.engine.metadata import Metadata
 from controller.firmware.engine.names import image_type, safe_name
 from controller.firmware.engine.signatures import Verdict
 from controller.firmware.models import Build, Image, ImageBoard
-from controller.firmware.rules.image_storage import discard, keep, store
+from controller.firmware.rules.image_storage import discard, keep, share, store
 from controller.firmware.rules.policies import trusted_keys
 
 
@@ -41,6 +41,7 @@ def add_image(
         report = _checked(inspect, stored.path, trusted_keys(build.category.organization_id))
         row = _row(build, report, kind or image_type(name), name=name, **values)
         row.size, row.sha256 = stored.size, stored.sha256
+        share(stored)
         with transaction.atomic():
             row.checked().save()
             boards = report.metadata.boards if report.metadata else ()

@@ -8,11 +8,15 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext
 
+from controller.base import object_store
 from controller.base.errors import NotPermitted, Refused
+from controller.base.leases import for_each
+from controller.celery import enqueue_on_commit
 from controller.firmware.engine.images import inspect
 from controller.firmware.engine.options import Options
 from controller.firmware.engine.signatures import PublicKey, read_public_key
 from controller.firmware.models import FirmwarePolicy, Image, TrustedKey
+from controller.firmware.rules.image_storage import local_file
 
 
 def policy_of(organization_id: UUID | None) -> FirmwarePolicy:
@@ -74,11 +78,37 @@ def _judge_images(owner: UUID | None, signature: str) -> None:
     rows = Image.objects.select_related("build__category").filter(signature=signature)
     for image in rows.filter(build__category__organization=owner) if owner else rows:
         judge_signature(image)
+    if object_store.is_set():
+        enqueue_on_commit("controller.firmware.tasks.judge_signatures")
 
 
 def judge_signature(image: Image) -> None:
-    """Verify the signature of a stored image with the keys that are trusted now."""
+    """Verify the signature of a stored image with the keys that are trusted now.
+
+    Without its file on this machine, no key is known until judge_waiting has fetched it.
+    """
     if image.path.exists():
         keys = trusted_keys(image.build.category.organization_id)
         image.signature = inspect(image.path, keys).signature.value
-        image.save(update_fields=["signature", "modified"])
+    elif object_store.is_set():
+        image.signature = Image.Signature.UNKNOWN_KEY
+    else:
+        return
+    image.save(update_fields=["signature", "modified"])
+
+
+def judge_waiting() -> int:
+    """Judge images of the object store whose key was not known. Returns their number."""
+    if not object_store.is_set():
+        return 0
+    rows = Image.objects.select_related("build__category")
+    return for_each(
+        rows.filter(signature=Image.Signature.UNKNOWN_KEY).order_by("pk"),
+        _fetch_and_judge,
+        name="judge_signatures",
+    )
+
+
+def _fetch_and_judge(image: Image) -> None:
+    local_file(image)
+    judge_signature(image)

@@ -26,6 +26,7 @@ from controller.firmware.engine.reports import SystemReport
 from controller.firmware.models import UPGRADES, Upgrade
 from controller.firmware.rules import package_upgrades
 from controller.firmware.rules.downloads import download_url, lane_of
+from controller.firmware.rules.image_storage import local_file
 from controller.firmware.rules.package_upgrades import PackageRowHooks
 from controller.firmware.rules.policies import policy_of
 from controller.firmware.rules.system_facts import connector
@@ -177,7 +178,7 @@ def order_for(row: Upgrade) -> UpgradeOrder:
     return UpgradeOrder(
         id=row.pk.hex,
         device_id=row.device_id.hex,
-        path=row.image.path,
+        path=local_file(row.image),
         size=row.size,
         sha256=row.sha256,
         image=row.image.facts,

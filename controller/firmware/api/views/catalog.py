@@ -39,7 +39,7 @@ from controller.firmware.api.serializers.operations import (
     TargetSerializer,
 )
 from controller.firmware.models import Build, Category, FirmwareRollout, Image
-from controller.firmware.rules import approvals, catalog, image_uploads, rollouts
+from controller.firmware.rules import approvals, catalog, image_storage, image_uploads, rollouts
 
 
 class CategoryViewSet(RuleViewSet):
@@ -204,7 +204,7 @@ class StoredImageView(View):
 def image_response(image: Image) -> FileResponse:
     """Return an image as a download; raise NotFound if its file is gone."""
     try:
-        file = image.path.open("rb")
+        file = image_storage.local_file(image).open("rb")
     except FileNotFoundError as error:
         raise NotFound("The file of this image is gone.") from error
     return FileResponse(
