@@ -52,6 +52,7 @@ PLAIN = {
     "configs.template.tags": "words",
     "devices.enrollment.told": "what the device says of itself",
     "devices.organizationsettings.command_types": "names",
+    "devices.presence.gaps": "seconds",
     "firmware.firmwarerollout.options": "switches",
     "firmware.firmwarerollout.waves": "percentages",
     "firmware.gatewayrollout.waves": "percentages",

@@ -326,6 +326,8 @@ class Presence(OrganizationScoped):
     since = models.DateTimeField(default=timezone.now)
     last_seen = models.DateTimeField(null=True)
     last_ip = AddressField(null=True)
+    # Seconds between its newest requests, from which its rhythm is known.
+    gaps = models.JSONField(default=list)
 
     class Meta:
         verbose_name_plural = _("presence")

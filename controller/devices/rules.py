@@ -13,10 +13,12 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from controller.accounts.models import Organization, Site
+from controller.base.database import update_columns
 from controller.base.errors import Conflict, Refused
 from controller.base.events import Event, event_for, publish_on_commit
 from controller.base.outbound.addresses import parsed, policy
 from controller.base.secrets import digest
+from controller.devices.engine import rhythm
 from controller.devices.engine.identity import consistent_key, random_key
 from controller.devices.models import (
     Device,
@@ -196,7 +198,7 @@ def update_group(group: DeviceGroup, **values: Any) -> DeviceGroup:
 
 @dataclass(frozen=True)
 class Observation:
-    """Presence of one device as observed by a poll."""
+    """Presence of one device as observed by a poll, or by a request of the device at a time."""
 
     device_id: UUID
     state: str
@@ -218,6 +220,8 @@ def record_observations(sightings: Iterable[Observation]) -> list[UUID]:
     for row in rows:
         seen = found[row.device_id]
         if seen.state == Presence.State.ONLINE:
+            if seen.at is not None:
+                _learn_rhythm(row, seen.at)
             row.last_seen = seen.at or now
         row.reason = seen.reason[:200]
         if row.state != seen.state:
@@ -230,11 +234,16 @@ def record_observations(sightings: Iterable[Observation]) -> list[UUID]:
             if seen.state == Presence.State.ONLINE:
                 arrived.append(row.device_id)
     Presence.objects.bulk_update(
-        rows, ["state", "since", "last_seen", "reason"], batch_size=500
+        rows, ["state", "since", "last_seen", "reason", "gaps"], batch_size=500
     )
     StatusChange.objects.bulk_create(changes, batch_size=500)
     publish_status(changes)
     return arrived
+
+
+def _learn_rhythm(row: Presence, at: datetime) -> None:
+    if row.last_seen is not None:
+        row.gaps = rhythm.with_gap(row.gaps, (at - row.last_seen).total_seconds())
 
 
 def publish_status(changes: Sequence[StatusChange]) -> None:
@@ -292,10 +301,11 @@ def record_last_seen(seen: Mapping[UUID, tuple[datetime, str]]) -> int:
     for row in rows:
         if (address := seen[row.device_id][1]) != row.last_ip and _is_private(address):
             moved[row.device_id] = address
+        _learn_rhythm(row, seen[row.device_id][0])
         row.last_seen, row.last_ip = seen[row.device_id]
     if moved:
         _release(moved)
-    Presence.objects.bulk_update(rows, ["last_seen", "last_ip"], batch_size=500)
+    update_columns(rows, "last_seen", "last_ip", "gaps")
     return len(rows)
 
 

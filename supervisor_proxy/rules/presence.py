@@ -13,10 +13,9 @@ NOTED_EVERY = timedelta(seconds=30)
 
 def record_presence(device: Device) -> None:
     """Record that the device was heard of just now."""
+    now = timezone.now()
     known = Presence.objects.filter(
-        device=device,
-        state=Presence.State.ONLINE,
-        last_seen__gt=timezone.now() - NOTED_EVERY,
+        device=device, state=Presence.State.ONLINE, last_seen__gt=now - NOTED_EVERY
     )
     if not known.exists():
-        record_observations([Observation(device.pk, Presence.State.ONLINE)])
+        record_observations([Observation(device.pk, Presence.State.ONLINE, at=now)])

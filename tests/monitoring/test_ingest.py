@@ -231,6 +231,17 @@ def test_sessions_of_a_silent_access_point_end_when_it_was_last_heard(
     assert WifiSession.objects.get().stop_time == datetime.fromtimestamp(NOON, UTC)
 
 
+def test_sessions_stay_open_between_the_reports_of_a_slow_access_point(
+    device: Device, time_machine: Any
+) -> None:
+    for at in range(0, 5400, 1800):
+        post(device, body(5000 + at, **clients(ANA)), NOON + at)
+    time_machine.move_to(NOON + 3600 + 1500)
+    assert wifi_sessions.close_silent() == 0
+    time_machine.move_to(NOON + 3600 + 4 * 1800 + 60)
+    assert wifi_sessions.close_silent() == 1
+
+
 # --- history
 def read(device: Device, series: str, range_: buckets.Buckets) -> Any:
     latest = LatestSample.objects.get(monitored__device=device)

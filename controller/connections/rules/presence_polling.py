@@ -1,7 +1,7 @@
 """Presence polling of devices, in batches."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.utils import timezone
@@ -10,13 +10,12 @@ from controller.base.outbound.transactions import blocking
 from controller.connections.drivers.contract import Address
 from controller.connections.drivers.tcp import Probe, probe_many
 from controller.connections.models import DeviceConnection
+from controller.devices.engine import rhythm
 from controller.devices.models import Device, Presence
 from controller.devices.rules import Observation, record_observations
 
 BATCH = 500
 DEFAULT_PORT = 22
-# Agents poll every two minutes: offline after two missed polls and some slack.
-AGENT_SILENCE = timedelta(minutes=5)
 
 
 def batches() -> list[list[UUID]]:
@@ -31,12 +30,13 @@ def poll(device_ids: Sequence[UUID]) -> list[UUID]:
     """Poll the presence of these devices. Returns the ids of devices now online.
 
     A device with a management address is probed by TCP, and for its SSH banner if it has a
-    connection; all others are judged by the last request of their agent.
+    connection; all others are judged by the last request of their agent, and by how often it
+    usually polls.
     """
     rows = list(
         Device.objects.filter(pk__in=device_ids)
         .select_related("presence")
-        .only("management_ip", "presence__last_seen", "presence__state")
+        .only("management_ip", "presence__last_seen", "presence__state", "presence__gaps")
     )
     connections = {
         row.device_id: row
@@ -76,6 +76,10 @@ def _by_agent(device: Device, now: datetime) -> Observation:
     seen = device.presence.last_seen
     if seen is None:
         return Observation(device.pk, Presence.State.UNKNOWN, "It has never been heard of.")
-    if now - seen < AGENT_SILENCE:
+    gaps = device.presence.gaps
+    if (now - seen).total_seconds() < rhythm.longest_silence(gaps):
         return Observation(device.pk, Presence.State.ONLINE, at=seen)
-    return Observation(device.pk, Presence.State.OFFLINE, "The agent no longer polls.")
+    reason = (
+        f"The agent has not polled for more than {rhythm.longest_silence(gaps) / 60:.0f} min."
+    )
+    return Observation(device.pk, Presence.State.OFFLINE, reason)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, FloatField, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from controller.monitoring.engine.report import Client
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 # A client that is missing in one report may have been asleep; in two, it has gone.
 MISSED_REPORTS = 2
-SILENCE = timedelta(minutes=20)
+# Sessions end when nothing came for so long, or for so many of the usual intervals.
+SILENCE_SECONDS = 1200
+SILENT_INTERVALS = 4
 BATCH = 500
 AT_ONCE = 10_000
 
@@ -97,11 +100,13 @@ def save(rows: Collection[WifiSession]) -> None:
 
 def close_silent() -> int:
     """Close the sessions of access points that tell nothing any more, and return how many."""
-    silent_since = int((timezone.now() - SILENCE).timestamp())
+    told = F("device__monitoring__latest__at")
+    usual = F("device__monitoring__latest__interval") * float(SILENT_INTERVALS)
+    silence = Greatest(usual, Value(float(SILENCE_SECONDS)), output_field=FloatField())
     rows = list(
-        WifiSession.objects.filter(
-            stop_time=None, device__monitoring__latest__at__lt=silent_since
-        ).annotate(heard=F("device__monitoring__latest__at"))[:AT_ONCE]
+        WifiSession.objects.annotate(heard=told, silence=silence).filter(
+            stop_time=None, heard__lt=timezone.now().timestamp() - F("silence")
+        )[:AT_ONCE]
     )
     for row in rows:
         heard = datetime.fromtimestamp(row.heard, UTC)
