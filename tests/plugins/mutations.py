@@ -11,6 +11,9 @@ COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }  # fmt: skip
 
 
+LARGE = 100
+
+
 @dataclass(frozen=True)
 class Mutant:
     """One change: the node of a module with this number becomes another one.
@@ -48,9 +51,9 @@ def changed(node: ast.AST) -> tuple[ast.AST, str] | None:  # noqa: PLR0911 - one
                 ast.Constant(not value), node
             ), f"{value} becomes {not value}"
         case ast.Constant(value=int(value)):
-            return ast.copy_location(
-                ast.Constant(value + 1), node
-            ), f"{value} becomes {value + 1}"
+            # A second more changes no duration, so that large numbers are doubled.
+            other = value * 2 if value > LARGE else value + 1
+            return ast.copy_location(ast.Constant(other), node), f"{value} becomes {other}"
         case ast.Call(
             func=ast.Attribute(attr="order_by"), args=[ast.Constant(value=str(name)), *_]
         ):
