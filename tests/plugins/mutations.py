@@ -12,6 +12,8 @@ COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
 
 
 LARGE = 100
+# Arguments whose value no caller can notice.
+WITHOUT_EFFECT = {"batch_size", "strict", "chunk_size"}
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,14 @@ def mutants(path: str, text: str) -> Iterator[Mutant]:
     tree = ast.parse(text)
     source = text.splitlines()
     numbers = {node: number for number, node in enumerate(ast.walk(tree))}
+    silent = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword) and node.arg in WITHOUT_EFFECT
+    }
     for name, statement in statements(tree):
         for node in ast.walk(statement):
-            if isinstance(node, ast.stmt) and node is not statement:
+            if node in silent or (isinstance(node, ast.stmt) and node is not statement):
                 continue
             if own_statement(statement, node) and (change := changed(node)) is not None:
                 line = source[statement.lineno - 1].strip()[:100]
@@ -98,7 +105,7 @@ def statements(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
             for part in function.body:
                 for node in ast.walk(part):
                     if isinstance(node, ast.stmt) and not isinstance(
-                        node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+                        node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Assert
                     ):
                         yield function.name, node
 
