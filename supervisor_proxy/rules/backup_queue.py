@@ -17,14 +17,15 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from controller.accounts.models import User
 from controller.base.errors import Refused
 from controller.base.events import event_for, publish
 from controller.base.leases import LeaseHolder
 from supervisor_proxy.models import BACKUPS, BackupPlan, StoredBackup, SupervisorCall
-from supervisor_proxy.rules.backups import HASSIO, PART, devices_of, path_of, remove
+from supervisor_proxy.rules.backup_calls import backup_call, user_of_plan
+from supervisor_proxy.rules.backup_pruning import prune
+from supervisor_proxy.rules.backups import PART, devices_of, path_of
 from supervisor_proxy.rules.call_execution import execute_all
-from supervisor_proxy.rules.call_requests import CallJob, match_route, start
+from supervisor_proxy.rules.call_requests import CallJob
 from supervisor_proxy.rules.campaigns import data, is_at_work, is_good, why
 from supervisor_proxy.rules.streamed_transfers import backup_of, download
 
@@ -108,7 +109,7 @@ def ask(
     """Make the same call on the devices of these backups. ``marks`` notes that it was sent."""
     jobs = []
     for row in rows:
-        job = _job(row, method, path, body(row) if body else None)
+        job = backup_call(row, method, path, body(row) if body else None)
         job.on_send = partial(holder.mark_sent, row.pk) if marks else None
         jobs.append(job)
     execute_all(
@@ -116,17 +117,6 @@ def ask(
         seconds=STEP_SECONDS, renew=holder.renew, hands_over=False,
     )  # fmt: skip
     return jobs
-
-
-def _job(row: StoredBackup, method: str, path: str, body: Any = None) -> CallJob:
-    wanted = match_route(HASSIO, method=method, path=path, data=body)
-    return start(_user(row), row.supervisor, wanted)
-
-
-def _user(row: StoredBackup) -> User:
-    if row.plan is None or row.plan.user is None:
-        raise Refused(gettext("The user who created the plan was deleted."))
-    return row.plan.user
 
 
 def made(holder: LeaseHolder[StoredBackup], row: StoredBackup, slug: str) -> None:
@@ -187,7 +177,7 @@ def _written_to(
     part: Path, row: StoredBackup, holder: LeaseHolder[StoredBackup]
 ) -> tuple[int, str]:
     digest, size = hashlib.sha256(), 0
-    stream = download(_user(row), row.supervisor, backup_of(row.slug))
+    stream = download(user_of_plan(row), row.supervisor, backup_of(row.slug))
     with part.open("wb") as file:
         part.chmod(0o600)
         for one in stream.parts:
@@ -213,21 +203,3 @@ def fail(holder: LeaseHolder[StoredBackup], row: StoredBackup, reason: str) -> N
             name=device.name, trouble="backup", about="backup", text=row.reason, state="open",
         )
     )  # fmt: skip
-
-
-def prune(row: StoredBackup) -> None:
-    """Drop what is more than the plan keeps: here, and on the device."""
-    if row.plan is None:
-        return
-    rows = list(StoredBackup.objects.filter(
-        plan=row.plan, supervisor=row.supervisor, state=State.STORED
-    ).order_by("-created"))  # fmt: skip
-    for old in [one for one in rows if one.is_on_device][row.plan.keep_on_device :]:
-        job = _job(old, "DELETE", f"/backups/{old.slug}")
-        if job.is_ready:
-            execute_all([job])
-        # One that somebody has removed there already is gone as well.
-        if is_good(job) or job.answer is not None:
-            StoredBackup.objects.filter(pk=old.pk).update(is_on_device=False)
-    for old in rows[row.plan.keep :]:
-        remove(old)

@@ -6,9 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.utils.timezone import now
-from django.utils.translation import gettext
 
 from controller.accounts.models import User
 from controller.base.errors import NotFound, Refused
@@ -18,6 +16,7 @@ from supervisor_proxy.engine.routes import CallRequest
 from supervisor_proxy.engine.versions import older
 from supervisor_proxy.models import Supervisor, SupervisorBatch, SupervisorCall
 from supervisor_proxy.rules.batch_calls import ask_many, ask_many_later, visible
+from supervisor_proxy.rules.call_confirmation import check_confirmed
 from supervisor_proxy.rules.call_execution import ask
 from supervisor_proxy.rules.call_requests import (
     CallJob,
@@ -74,7 +73,8 @@ def make_call(
     wanted = match_call(asked, supervisors)
     if asked.names_one_device and lacks_terminal(wanted, supervisors[0]):
         return open_portal_terminal(user, wanted, supervisors[0])
-    check_confirmed(asked, wanted, supervisors)
+    name = supervisors[0].uuid if asked.names_one_device else str(asked.body["appId"])
+    check_confirmed(wanted, name=name, confirmation=asked.confirmation)
     if asked.is_async or len(supervisors) > MOST_AT_ONCE:
         return ask_many_later(user, supervisors, wanted, queue_for=asked.queue_for)
     if asked.names_one_device or len(supervisors) == 1:
@@ -113,20 +113,6 @@ def match_call(asked: Asked, supervisors: list[Supervisor]) -> CallRequest:
     except Refused as refusal:
         record_refusals(supervisors, asked.body["method"], asked.path, refusal)
         raise
-
-
-def check_confirmed(asked: Asked, wanted: CallRequest, supervisors: list[Supervisor]) -> None:
-    """Raise Refused if the settings want a dangerous call confirmed, and it is not."""
-    serious = wanted.route.dangerous or wanted.forces
-    if not (settings.MUSTER_SUPERVISOR_CONFIRM and serious):
-        return
-    name = supervisors[0].uuid if asked.names_one_device else str(asked.body["appId"])
-    if asked.confirmation != name:
-        raise Refused(
-            gettext("Here, %(path)s is made only with the header X-Confirm: %(name)s.")
-            % {"path": wanted.path, "name": name},
-            code="confirm",
-        )
 
 
 def lacks_terminal(wanted: CallRequest, supervisor: Supervisor) -> bool:

@@ -16,7 +16,8 @@ from controller.base.secrets import (
 )
 from controller.connections import rules as connections
 from controller.connections.models import Credentials, DeviceConnection
-from controller.connections.rules.ssh_access import approve, ssh_target
+from controller.connections.rules.device_approval import approve
+from controller.connections.rules.ssh_access import ssh_target
 from controller.devices.models import Device
 from controller.devices.rules import ClaimRefused, change_device, claim_management_ip
 from controller.notifications.models import Webhook

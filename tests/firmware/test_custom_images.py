@@ -16,7 +16,8 @@ from controller.accounts.models import Organization, User
 from controller.base.errors import Refused
 from controller.devices.models import Device
 from controller.firmware.drivers.asu import SCRIPT
-from controller.firmware.engine.asu import BuildOrder, check_order, parse_packages, read_answer
+from controller.firmware.engine.asu import BuildOrder, check_order, read_answer
+from controller.firmware.engine.package_lists import parse_packages
 from controller.firmware.models import Build, DeviceSystem, Image, ImageRequest
 from controller.firmware.rules import custom_images, retention
 from tests import factories

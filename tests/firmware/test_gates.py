@@ -37,7 +37,8 @@ from controller.firmware.rules import (
     upgrade_queue,
 )
 from controller.firmware.rules.approvals import approve_rollout, approve_upgrade
-from controller.firmware.rules.upgrades import accept_host_key, cancel, replaced, start_upgrade
+from controller.firmware.rules.host_keys import accept_host_key
+from controller.firmware.rules.upgrades import cancel, replaced, start_upgrade
 from controller.monitoring.models import MonitoredDevice
 from controller.notifications.models import Notice
 from tests import factories

@@ -16,7 +16,8 @@ from controller.base.errors import Conflict
 from controller.devices.models import Device
 from controller.firmware.drivers import openwrt
 from controller.firmware.models import Image, Upgrade
-from controller.firmware.rules.upgrades import accept_host_key, retry, start_upgrade
+from controller.firmware.rules.host_keys import accept_host_key
+from controller.firmware.rules.upgrades import retry, start_upgrade
 from tests.firmware.test_upgrades import a_device, an_image, pass_time, run, run_to_end
 from tests.fleet.dropbear_device import DROPBEAR, DropbearRouter
 

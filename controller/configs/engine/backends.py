@@ -20,8 +20,8 @@ from netjsonconfig.utils import merge_config
 
 from controller.base.archive import File
 from controller.configs.engine.errors import InvalidConfig
+from controller.configs.engine.schema_validation import QuickValidation, Validator
 from controller.configs.engine.uci import LegacyRenderer, Packages, UciRenderer
-from controller.configs.engine.validation import QuickValidation, Validator
 from controller.configs.engine.variables import substitute
 
 # Part of every cache key; the first number counts our own changes of the output.

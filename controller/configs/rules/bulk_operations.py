@@ -38,8 +38,8 @@ from controller.configs.rules.bulk_actions import (
     bulk_candidates,
     templates_after,
 )
+from controller.configs.rules.group_templates import templates_after_group_change
 from controller.configs.rules.rendering import Inputs, inputs
-from controller.configs.rules.template_assignment import templates_after_group_change
 from controller.configs.rules.templates import with_required
 from controller.devices.models import Device, DeviceGroup
 
@@ -162,7 +162,7 @@ def _why_not(batch: DeviceBatch, one: BulkCandidate | None, wanted: BulkTarget) 
 
 
 def preview(batch: DeviceBatch) -> change_preview.ChangePreview:
-    """Preview the changed files of the devices that are not excluded."""
+    """Preview the changed files of a bulk operation's devices that are not excluded."""
     user, wanted = batch.user, target_of(batch)
     rows = [one.row for one in eligibilities(batch) if not one.reason]
     ids = [row.device_id for row in rows if row.device_id]

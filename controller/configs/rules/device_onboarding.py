@@ -16,7 +16,7 @@ from controller.configs.rules.templates import create_template
 from controller.connections.models import Credentials
 from controller.connections.rules import connect, create_credentials
 from controller.connections.rules.connection_test import ConnectionReport
-from controller.connections.rules.ssh_access import APPROVE
+from controller.connections.rules.device_approval import APPROVE
 from controller.devices.models import Device
 from controller.devices.rules import set_approved
 

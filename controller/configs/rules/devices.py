@@ -15,13 +15,13 @@ from controller.configs.models import (
 )
 from controller.configs.rules import vpn_templates
 from controller.configs.rules.agent_cache import invalidate_checksums, publish_checksums
+from controller.configs.rules.group_templates import templates_after_group_change
 from controller.configs.rules.rendering import inputs
 from controller.configs.rules.template_assignment import (
     assign,
     assigned_templates,
     default_templates,
     render_or_refuse,
-    templates_after_group_change,
 )
 from controller.configs.rules.templates import (
     check_usable,

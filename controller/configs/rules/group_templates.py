@@ -1,4 +1,4 @@
-"""Give the devices of a group its new templates, all at once."""
+"""Templates of groups: what a device gets when its group, or the group's list, changes."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -6,10 +6,20 @@ from uuid import UUID
 from django.db.models import Prefetch
 
 from controller.accounts.rules.audit import has_actor, record_audit
-from controller.configs.models import Backend, Config, ConfigQuerySet, Template, TemplateUse
+from controller.configs.models import (
+    Backend,
+    Config,
+    ConfigQuerySet,
+    Template,
+    TemplateUse,
+)
 from controller.configs.rules import vpn_templates
 from controller.configs.rules.rendering import mark_stale
-from controller.configs.rules.templates import check_usable, group_templates, with_required
+from controller.configs.rules.templates import (
+    check_usable,
+    group_templates,
+    with_required,
+)
 from controller.devices.models import DeviceGroup
 
 
@@ -70,3 +80,18 @@ def _write_templates(
                 after={"templates": [one.name for one in chosen]},
             )
     mark_stale(Config.objects.filter(pk__in=ids))
+
+
+def templates_after_group_change(
+    templates: Sequence[Template],
+    backend: str,
+    old: DeviceGroup | None,
+    new: DeviceGroup | None,
+) -> list[Template]:
+    """Replace the former group's templates by the new group's, which come last."""
+    if old == new:
+        return list(templates)
+    leaving = set(group_templates(old, backend))
+    joining = group_templates(new, backend)
+    kept = [one for one in templates if one not in leaving or one in joining]
+    return list(dict.fromkeys([*kept, *joining]))

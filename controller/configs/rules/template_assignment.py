@@ -14,11 +14,9 @@ from controller.configs.rules import vpn_templates
 from controller.configs.rules.rendering import refresh
 from controller.configs.rules.templates import (
     check_usable,
-    group_templates,
     usable,
     with_required,
 )
-from controller.devices.models import DeviceGroup
 
 # Error code for a configuration that cannot be rendered.
 CANNOT_RENDER = "cannot_render"
@@ -66,18 +64,3 @@ def assigned_templates(config: Config) -> list[Template]:
 
 def default_templates(organization: Organization, backend: str) -> list[Template]:
     return list(usable(organization, backend).filter(default=True).order_by("name"))
-
-
-def templates_after_group_change(
-    templates: Sequence[Template],
-    backend: str,
-    old: DeviceGroup | None,
-    new: DeviceGroup | None,
-) -> list[Template]:
-    """Replace the former group's templates by the new group's, which come last."""
-    if old == new:
-        return list(templates)
-    leaving = set(group_templates(old, backend))
-    joining = group_templates(new, backend)
-    kept = [one for one in templates if one not in leaving or one in joining]
-    return list(dict.fromkeys([*kept, *joining]))

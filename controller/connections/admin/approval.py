@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import User
 from controller.base.admin import RuleAdmin, action
-from controller.connections.rules.ssh_access import APPROVE, approval_kept, approve
+from controller.connections.rules.device_approval import APPROVE, approval_kept, approve
 
 
 class Approvable(RuleAdmin):

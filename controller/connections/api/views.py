@@ -35,7 +35,7 @@ from controller.connections.models import (
     DeviceConnection,
 )
 from controller.connections.rules import commands
-from controller.connections.rules.ssh_access import approval_kept
+from controller.connections.rules.device_approval import approval_kept
 from controller.devices.api.filters import DeviceFilter
 from controller.devices.api.views import OfDevice
 from controller.devices.models import Device

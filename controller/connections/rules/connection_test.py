@@ -19,7 +19,8 @@ from controller.connections.engine.device_facts import (
     uci_needs,
 )
 from controller.connections.models import Credentials, DeviceConnection
-from controller.connections.rules.ssh_access import APPROVE, ssh_login
+from controller.connections.rules.device_approval import APPROVE
+from controller.connections.rules.ssh_access import ssh_login
 
 READ_SECONDS = 10.0
 NOT_OFFERED = (

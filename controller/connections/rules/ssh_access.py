@@ -1,18 +1,11 @@
-"""What is offered to a device over SSH: keys always, passwords only once it is known."""
+"""SSH targets: address, login and host key. Passwords only for approved devices or keys."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
-from controller.accounts.models import User
-from controller.accounts.rules.audit import record_audit
 from controller.base.errors import Refused
 from controller.connections.drivers.contract import Address, HostKey, Login, SshTarget
 from controller.connections.models import Credentials, DeviceConnection
-from controller.devices import rules as devices
-from controller.devices.models import Device
 
-APPROVE = "credentials:update"
 NO_ADDRESS = "The device has no address to reach."
 NOT_APPROVED = (
     "No password is offered to this device yet: it told its address itself, or its address or "
@@ -56,27 +49,3 @@ def may_get_password(connection: DeviceConnection) -> bool:
     if connection.host_key:
         return connection.is_host_key_trusted
     return connection.device.is_approved
-
-
-def approve(device: Device) -> Device:
-    """Let passwords be offered to the device: at its address, and to the keys pinned so far."""
-    devices.set_approved(device, approved=True)
-    device.connections.exclude(host_key="").update(is_host_key_trusted=True)
-    record_audit("approve", device)
-    return device
-
-
-def is_trusted(device: Device) -> bool:
-    """Return whether passwords may be offered to it by all of its connections."""
-    pinned = device.connections.exclude(host_key="")
-    return device.is_approved and not pinned.filter(is_host_key_trusted=False).exists()
-
-
-@contextmanager
-def approval_kept(device: Device, *, by: User) -> Iterator[None]:
-    """Let a change by somebody who may approve the device leave it approved, if it was."""
-    was_trusted = is_trusted(device)
-    yield
-    device.refresh_from_db(fields=["is_approved"])
-    if was_trusted and not is_trusted(device) and by.has_perm_on(APPROVE, device):
-        approve(device)

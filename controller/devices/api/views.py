@@ -31,7 +31,7 @@ from controller.configs.rules import (
     organization_transfer,
     template_assignment,
 )
-from controller.connections.rules.ssh_access import APPROVE, approval_kept, approve
+from controller.connections.rules.device_approval import APPROVE, approval_kept, approve
 from controller.devices.api.filters import DeviceFilter, GroupFilter
 from controller.devices.api.serializers import (
     DeviceDetail,

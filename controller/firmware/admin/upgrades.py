@@ -25,7 +25,7 @@ from controller.devices.models import Device
 from controller.firmware.engine.openwisp_words import PROGRESS
 from controller.firmware.engine.options import parse
 from controller.firmware.models import Upgrade
-from controller.firmware.rules import upgrades
+from controller.firmware.rules import host_keys, upgrades
 from controller.firmware.rules.approvals import approve_upgrade
 
 State = Upgrade.State
@@ -40,7 +40,7 @@ VERBS: dict[str, Any] = {
     "ask": upgrades.ask_now,
     "give-up": upgrades.give_up,
     "replaced": upgrades.replaced,
-    "accept-key": upgrades.accept_host_key,
+    "accept-key": host_keys.accept_host_key,
 }
 
 

@@ -6,14 +6,8 @@ from pathlib import Path
 from controller.base.errors import Unreachable
 from controller.base.outbound import Kind, http
 from controller.connections.drivers.contract import Shell
-from controller.firmware.engine.asu import (
-    AWAY,
-    Answer,
-    BuildOrder,
-    BuiltImage,
-    parse_packages,
-    read_answer,
-)
+from controller.firmware.engine.asu import AWAY, Answer, BuildOrder, BuiltImage, read_answer
+from controller.firmware.engine.package_lists import parse_packages
 
 SCRIPT = Path(__file__).with_name("packages.sh").read_text()
 SECONDS = 20.0

@@ -230,18 +230,6 @@ def replaced(row: Upgrade) -> Upgrade:
     return row
 
 
-@transaction.atomic
-def accept_host_key(row: Upgrade) -> None:
-    """Forget the stored host key of a device whose reset made a new one, and ask it at once."""
-    if row.sent is None or not row.is_open or not parse(row.options).resets:
-        raise Conflict(
-            gettext("Only a device that was reset by this upgrade shows a new host key.")
-        )
-    DeviceConnection.objects.filter(device=row.device_id).update(host_key="")
-    record_audit("firmware.accept_host_key", row.device)
-    ask_now(row)
-
-
 def ask_now(row: Upgrade) -> None:
     """Look after an open upgrade at once instead of after its pause."""
     waiting = Upgrade.objects.filter(pk=row.pk, state__in=Upgrade.OPEN, leased_until=None)

@@ -82,7 +82,7 @@ class Block:
 
 
 def merged(column: Column, first: int, last: int) -> tuple[int, float, float, float] | None:
-    """Return count, mean, lowest and highest of some buckets together; None of empty ones."""
+    """Return count, mean, lowest and highest value of a block's buckets together, or None."""
     counts = column.count[first:last]
     total = sum(counts)
     if not total:

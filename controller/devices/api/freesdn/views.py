@@ -12,7 +12,7 @@ from rest_framework.serializers import BaseSerializer
 from controller.accounts.models import User
 from controller.accounts.rules import authorize
 from controller.configs.rules import devices
-from controller.connections.rules.ssh_access import approval_kept
+from controller.connections.rules.device_approval import approval_kept
 from controller.devices.api.freesdn.filters import DeviceFilter
 from controller.devices.api.freesdn.serializers import (
     COLUMNS,
