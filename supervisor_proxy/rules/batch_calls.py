@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -135,12 +134,3 @@ def visible(user: User, **wanted: Any) -> list[Supervisor]:
     return list(
         rows.select_related("device__organization").order_by("device__name")[: MOST_DEVICES + 1]
     )
-
-
-def batch_of(user: User, pk: UUID) -> SupervisorBatch:
-    found: SupervisorBatch | None = (
-        SupervisorBatch.objects.visible_to(user, "supervisor:read").filter(pk=pk).first()
-    )
-    if found is None:
-        raise NotFound(gettext("There is no such operation."))
-    return found

@@ -34,8 +34,6 @@ LONGEST_SECONDS = 600
 RUNNING = Path("running.txt")
 FAILED = Path("failed.txt")
 BROKEN = 3
-# Tests that took longer may fail because the machine is busy: they are run again without the mutant.
-LONG_SECONDS = 3
 SAVED_AFTER = 50
 
 
@@ -224,8 +222,7 @@ def killer(session: pytest.Session, record: Record, mutant: dict[str, Any]) -> s
         )
         name = failing(session, mutant, items) if items else ""
         alone = [item for item in items if item.nodeid == name]
-        seconds = record.tests[name]["seconds"] if alone else 0
-        if seconds < LONG_SECONDS or not failing(session, None, alone):
+        if not alone or not failing(session, None, alone):
             return name
         session.items.remove(alone[0])
 

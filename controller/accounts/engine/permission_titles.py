@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-from controller.accounts.engine.scopes import RESOURCES
-
 NAMES: Mapping[str, str] = {
     "*": "everything", "address": "IP addresses", "audit": "the audit log", "ca": "certificate authorities",
     "cert": "certificates", "command": "commands", "config": "configurations",
@@ -36,12 +34,3 @@ def permission_title(permission: str) -> str:
     resource, _, action = permission.partition(":")
     name = NAMES.get(resource) or f"{resource}s"
     return f"{VERBS.get(action, action.capitalize())} {name}"
-
-
-def permission_choices() -> list[tuple[str, str]]:
-    """Return every permission with its title, by resource."""
-    return [
-        (f"{resource}:{action}", permission_title(f"{resource}:{action}"))
-        for resource, actions in RESOURCES.items()
-        for action in actions
-    ]

@@ -141,16 +141,6 @@ def authenticate_access_token(token: str) -> Session | None:
     return row
 
 
-def authenticate_refresh_token(token: str) -> Session | None:
-    """Return the live session of a refresh token, used or not, or None."""
-    try:
-        claims = _claims(token, "refresh", "Invalid refresh token")
-    except NotAuthenticated:
-        return None
-    row: Session | None = _live().filter(pk=claims["sid"]).first()
-    return row
-
-
 def revoke(session: Session, *, because: str) -> None:
     if session.browser_key:
         SessionStore(session.browser_key).delete()

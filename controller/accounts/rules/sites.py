@@ -2,7 +2,6 @@
 
 import ipaddress
 import json
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -114,13 +113,3 @@ def grant(membership: Membership, site: Site, level: str, *, by: By) -> SiteGran
 def revoke_grant(row: SiteGrant, *, by: By) -> None:
     check_can_grant_site(by, row.membership.role, row.site, row.level)
     row.delete()
-
-
-@transaction.atomic
-def set_grants(membership: Membership, levels: Mapping[Site, str], *, by: By) -> None:
-    """Replace the site grants of a member."""
-    kept: Sequence[Any] = [
-        grant(membership, site, one, by=by).pk for site, one in levels.items()
-    ]
-    for row in membership.grants.exclude(pk__in=kept):
-        revoke_grant(row, by=by)

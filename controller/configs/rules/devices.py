@@ -16,7 +16,6 @@ from controller.configs.models import (
 from controller.configs.rules import vpn_templates
 from controller.configs.rules.agent_cache import invalidate_checksums, publish_checksums
 from controller.configs.rules.group_templates import templates_after_group_change
-from controller.configs.rules.rendering import inputs
 from controller.configs.rules.template_assignment import (
     assign,
     assigned_templates,
@@ -24,10 +23,8 @@ from controller.configs.rules.template_assignment import (
     render_or_refuse,
 )
 from controller.configs.rules.templates import (
-    check_usable,
     group_templates,
     initial_templates,
-    with_required,
 )
 from controller.configs.rules.version_records import record_device
 from controller.connections.rules import add_automatic, drop_foreign_connections
@@ -198,23 +195,3 @@ def delete_device(device: Device, *, force: bool = False) -> None:
     invalidate_checksums([device.pk])
     vpn_templates.leave_all(device)
     device.delete()
-
-
-def preview(
-    device: Device,
-    *,
-    backend: str,
-    templates: Sequence[Template],
-    config: Mapping[str, Any],
-    context: Mapping[str, Any],
-) -> Any:
-    """Render an unsaved configuration of a device. Returns the archive and its inputs."""
-    check_usable(device.organization, backend, templates)
-    wanted = inputs(
-        device,
-        backend=backend,
-        templates=with_required(device.organization, backend, templates),
-        config=config,
-        context=context,
-    )
-    return wanted.render(), wanted

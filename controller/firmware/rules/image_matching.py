@@ -31,15 +31,6 @@ def images_of(build: Build) -> list[Image]:
     return list(build.images.prefetch_related("boards"))
 
 
-def fitting_devices(image: Image) -> QuerySet[Device]:
-    """Return the active devices whose reported board the image names."""
-    rows = Device.objects.filter(
-        is_deactivated=False, firmware_system__board__in=image.boards.values("name")
-    )
-    owner = image.build.category.organization_id
-    return rows.filter(organization=owner) if owner else rows
-
-
 def images_for(device: Device) -> QuerySet[Image]:
     """Return the images that name this device's board, own and shared, newest first."""
     system = DeviceSystem.objects.filter(device=device).first()

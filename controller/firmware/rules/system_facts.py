@@ -41,7 +41,7 @@ class Reading:
 
 
 def connector(connection: DeviceConnection, gate: asyncio.Semaphore) -> Connector:
-    """Return what opens shells on a device; raise Refused for a malformed host key."""
+    """Return the connector to a device whose system is read; raise Refused for a malformed host key."""
     target = ssh_target(connection)
     return Connector(target.address, target.login, target.host_key, gate=gate)
 

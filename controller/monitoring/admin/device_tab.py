@@ -14,13 +14,14 @@ from controller.base.changelist import relative_time
 from controller.base.errors import Unreachable
 from controller.devices.admin.badges import HEALTH, health_badge, health_of
 from controller.devices.models import Device
-from controller.monitoring.engine import page_charts, vectors
+from controller.monitoring.engine import vectors
+from controller.monitoring.engine.availability import device_availability
 from controller.monitoring.engine.buckets import PAGE_RANGES, page_range
 from controller.monitoring.engine.health import late_after
+from controller.monitoring.engine.mac_addresses import is_random, mac_of
 from controller.monitoring.engine.metrics import ABOUT, Limit, Metric, split_key
 from controller.monitoring.engine.report import items, mapping, number, text
 from controller.monitoring.engine.units import DASH, bits, duration, measured
-from controller.monitoring.engine.wireless import is_random, mac_of
 from controller.monitoring.models import (
     Condition,
     LatestSample,
@@ -100,7 +101,7 @@ def availability(latest: LatestSample) -> str:
     except Unreachable:
         # The charts of the page say that the store does not answer.
         return ""
-    found = page_charts.availability(points)
+    found = device_availability(points)
     return "" if found is None else f"{found['percent']:.4g} %"
 
 

@@ -158,16 +158,6 @@ def described(
     }
 
 
-def availability(points: Mapping[str, Points]) -> dict[str, Any] | None:
-    """Return the share of answered pings in each bucket and in all; None without pings."""
-    found = points.get(Metric.REACHABLE)
-    if found is None or found.is_empty:
-        return None
-    total = sum(found.count)
-    answered = sum(filter(None, found.sums()))
-    return {"percent": round(100 * answered / total, 3), "parts": rounded(found.mean)}
-
-
 def rounded(values: Sequence[float | None]) -> list[float | None]:
     """Return the values with as many digits as anybody can see."""
     return [None if one is None else float(f"{one:.{DIGITS}g}") for one in values]

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from controller.monitoring.engine.mac_addresses import mac_of
 from controller.monitoring.engine.report import items, mapping, text
-from controller.monitoring.engine.wireless import mac_of
 
 # The better a kind of link is known, the more it counts where a pair has several.
 RANKS = {"lldp": 0, "mesh": 1, "uplink": 2, "arp": 3, "overlay": 4}

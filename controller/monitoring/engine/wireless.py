@@ -1,29 +1,15 @@
 """The clients of access points."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from controller.monitoring.engine.mac_addresses import mac_of
 from controller.monitoring.engine.metrics import Metric
 from controller.monitoring.engine.report import Client, Report, items, mapping, number, text
 
-MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 ACCESS_POINT = "access_point"
-# The second digit of addresses that devices made up themselves.
-RANDOM_DIGITS = frozenset("26ae")
 WEAKEST_SIGNAL = -130.0
 LONGEST_SSID = 32
-
-
-def mac_of(value: Any) -> str:
-    """Return a MAC address in lower case; empty for anything else."""
-    found = text(value).lower().replace("-", ":")
-    return found if MAC.fullmatch(found) else ""
-
-
-def is_random(mac: str) -> bool:
-    """Return whether the address was made up by the device, so that no vendor gave it."""
-    return mac[1:2] in RANDOM_DIGITS
 
 
 def read_clients(report: Report, name: str, interface: Mapping[str, Any]) -> list[float]:

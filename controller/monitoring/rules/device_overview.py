@@ -9,6 +9,7 @@ from django.db.models import Q
 from controller.configs.models import Push, RolloutDevice
 from controller.devices.models import Device, Presence, StatusChange
 from controller.monitoring.engine import page_charts
+from controller.monitoring.engine.availability import device_availability
 from controller.monitoring.engine.buckets import Buckets
 from controller.monitoring.models import Condition, Reboot
 from controller.monitoring.rules import sample_history
@@ -52,7 +53,7 @@ def overview(device: Device, buckets: Buckets, interface: str = "") -> dict[str,
         "interfaces": interfaces,
         "interface": chosen,
         "charts": page_charts.drawn(points, buckets, limits_of(device), chosen),
-        "availability": page_charts.availability(points),
+        "availability": device_availability(points),
     }
 
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import orjson
 
+from controller.monitoring.engine.mac_addresses import is_random
 from controller.monitoring.engine.oui import Vendors
-from controller.monitoring.engine.wireless import is_random
 from controller.monitoring.models import Snapshot
 
 # As IEEE publishes it, and Debian's package ieee-data brings it.

@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -186,12 +185,6 @@ def forget_events(days: int) -> int:
     before = now_seconds() - days * DAY
     removed = Condition.objects.filter(ended__lt=before).delete()[0]
     return removed + Reboot.objects.filter(at__lt=before).delete()[0]
-
-
-def numbers_of(devices: Iterable[UUID]) -> dict[UUID, int]:
-    """Return the number under which each device's samples are kept."""
-    rows = MonitoredDevice.objects.filter(device__in=devices)
-    return dict(rows.values_list("device_id", "pk"))
 
 
 def buckets_between(buckets: Buckets, start: int, end: int) -> range:

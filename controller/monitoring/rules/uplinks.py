@@ -10,8 +10,8 @@ from django.utils.translation import gettext
 
 from controller.base.errors import Refused
 from controller.devices.models import Device
+from controller.monitoring.engine.mac_addresses import mac_of
 from controller.monitoring.engine.report import items, text
-from controller.monitoring.engine.wireless import mac_of
 from controller.monitoring.models import MonitoredDevice, Snapshot
 from controller.monitoring.rules.latest_reports import opened
 

@@ -8,11 +8,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext
 
 from controller.accounts.engine.scopes import NO_SITE, SiteScope
 from controller.accounts.models import Membership, User
-from controller.base.errors import NotFound
 from controller.base.events import Event, publish_on_commit
 from controller.celery import enqueue_on_commit
 from controller.notifications.models import (
@@ -132,15 +130,6 @@ def delete(row: Notification) -> None:
 
 def delete_many(rows: Iterable[Notification]) -> None:
     Notification.objects.filter(pk__in=[row.pk for row in rows]).delete()
-
-
-def of_user(user: User, pk: UUID) -> Notification:
-    found: Notification | None = (
-        Notification.objects.visible_to(user).filter(pk=pk).select_related("notice").first()
-    )
-    if found is None:
-        raise NotFound(gettext("There is no such notification."))
-    return found
 
 
 def prune() -> int:

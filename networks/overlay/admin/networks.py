@@ -20,10 +20,10 @@ from controller.base.errors import Refused
 from controller.devices.models import Device
 from networks.overlay import rules
 from networks.overlay.admin import graph
+from networks.overlay.engine.qr_codes import qr_code
 from networks.overlay.engine.roles import can
 from networks.overlay.models import Member, Network
 from networks.overlay.rules import direct_path_status, join_codes, plans, ranges, shares
-from networks.overlay.rules.graph import qr_code
 from networks.overlay.rules.members import ownership
 from networks.overlay.rules.networks import share_token
 

@@ -19,12 +19,6 @@ def wireguard_pair() -> tuple[str, str]:
     )
 
 
-def wireguard_public(private: str) -> str:
-    """Derive the public key. Raises ValueError if `private` is not a valid key."""
-    key = X25519PrivateKey.from_private_bytes(b64decode(private, validate=True))
-    return b64encode(key.public_key().public_bytes_raw()).decode()
-
-
 def checked_public(text: str) -> str:
     """Normalize a public key. Raises ValueError if it is invalid.
 

@@ -1,9 +1,6 @@
-"""QR codes and the graph of a mesh."""
+"""Graph of a network: relay, members, presence and direct paths."""
 
-import io
 from typing import Any
-
-import segno
 
 from networks.overlay.models import Network, Pair
 from networks.overlay.rules import presence
@@ -11,16 +8,6 @@ from networks.overlay.rules.plans import relay
 
 # Above this number of members the drawing is unreadable.
 MOST_DRAWN = 150
-
-
-def qr_code(text: str) -> str:
-    """Return a QR code as inline SVG."""
-    out = io.BytesIO()
-    segno.make(text, error="m").save(
-        out, kind="svg", scale=4, border=2, xmldecl=False, svgns=True, dark="#111827",
-        light="#ffffff",
-    )  # fmt: skip
-    return out.getvalue().decode()
 
 
 def picture(network: Network) -> dict[str, Any]:

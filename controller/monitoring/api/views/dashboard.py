@@ -18,7 +18,7 @@ from controller.monitoring.api.filters import uuids_of
 from controller.monitoring.api.views.devices import RANGE, as_csv, asked_range
 from controller.monitoring.api.views.overview import RANGE as PAGE_RANGE
 from controller.monitoring.api.views.overview import asked_range as asked_page_range
-from controller.monitoring.rules import organization_totals
+from controller.monitoring.rules import fleet_charts
 from controller.monitoring.rules.network_charts import general_charts
 
 SEVERAL = 2
@@ -35,7 +35,7 @@ class FleetView(View):
             *PAGE_RANGE,
             *(
                 OpenApiParameter(name, UUID, description=f"The devices of this {name} alone.")
-                for name in organization_totals.PARTS
+                for name in fleet_charts.PARTS
             ),
         ],
         responses={200: OpenApiTypes.OBJECT},
@@ -43,13 +43,13 @@ class FleetView(View):
     def get(self, request: Request) -> Response:
         """Charts of the portal's first page, or of a site, group or location."""
         user, asked = require_user(request), asked_page_range(request)
-        for name in organization_totals.PARTS:
+        for name in fleet_charts.PARTS:
             if text := request.query_params.get(name, ""):
                 ids = uuids_of(text)
                 if not ids:
                     raise Http404
-                return Response(organization_totals.part(user, name, ids[0], asked))
-        return Response(organization_totals.fleet(user, asked))
+                return Response(fleet_charts.part(user, name, ids[0], asked))
+        return Response(fleet_charts.fleet(user, asked))
 
 
 class DashboardView(View):

@@ -33,9 +33,9 @@ from networks.overlay.api.muster.serializers import (
     RelaySerializer,
     ShareSerializer,
 )
+from networks.overlay.engine.qr_codes import qr_code
 from networks.overlay.models import JoinCode, Member, Network, Node, Share
 from networks.overlay.rules import join_codes, networks, plans
-from networks.overlay.rules.graph import qr_code
 
 CREATED, NO_CONTENT = 201, 204
 READS = ("GET", "HEAD", "OPTIONS")
