@@ -53,7 +53,11 @@ class GatewayBackupPolicy(OrganizationOwned, Base):
     class Meta:
         verbose_name = _("gateway backup policy")
         verbose_name_plural = _("gateway backup policies")
-        ordering = ["organization", "gateway__name", "id"]
+        ordering = [
+            "organization",
+            models.F("gateway__name").asc(nulls_first=True),
+            "id",
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["organization"], name="one_backup_policy",
