@@ -22,6 +22,8 @@ from tests.test_architecture import routes
 pytestmark = [pytest.mark.django_db, pytest.mark.long, pytest.mark.once]
 SHARES = 4
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
+# What an error says of the program in place of a sentence.
+INNER = re.compile(r"ErrorDetail\(|OrderedDict\(|(?:<|&lt;)[\w.]+ object at 0x")
 UNKNOWN = ("TRACE", "PROPFIND")
 ACTORS = ("anonymous", "viewer", "super")
 # What a route may answer when its device, or a service that is switched off, is asked.
@@ -94,6 +96,8 @@ def asked_of(actor: str, offered: set[str]) -> Iterator[tuple[str, str]]:
 def problem_of(answer: Answer, actor: str, method: str, offered: set[str]) -> str:
     if answer.status >= 500 and answer.status not in UPSTREAM:
         return "is a crash"
+    if INNER.search(answer.text):
+        return "shows an object of the program"
     # A page that asks to sign in, or that is only a way to another.
     refused = {302, 401, 403, 404, 405}
     if method in UNKNOWN and answer.status not in refused:

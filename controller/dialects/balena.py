@@ -75,6 +75,20 @@ def sentence_of(refusal: Refused) -> str:
     )
 
 
+def text_of(detail: Any) -> str:
+    """Return the sentences of a framework's error, each after the name of its field."""
+    if isinstance(detail, dict):
+        parts = [
+            text if name == "non_field_errors" else f"{name}: {text}"
+            for name, inner in detail.items()
+            if (text := text_of(inner))
+        ]
+        return " ".join(parts)
+    if isinstance(detail, list | tuple):
+        return " ".join(filter(None, map(text_of, detail)))
+    return str(detail)
+
+
 def envelope(status: int, message: str, code: str = "") -> dict[str, Any]:
     return {
         "message": message,
@@ -112,9 +126,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     response = drf_exception_handler(error, context)
     if response is not None:
         detail = getattr(error, "detail", str(error))
-        message = detail if isinstance(detail, str) else str(error)
         response.data = envelope(
-            response.status_code, message, str(getattr(detail, "code", "") or "")
+            response.status_code, text_of(detail), str(getattr(detail, "code", "") or "")
         )
         response[ORIGIN_HEADER] = "portal"
     return response

@@ -25,7 +25,7 @@ from controller.dialects.authentication import (
     accept,
     user_of_bearer,
 )
-from controller.dialects.balena import TRY_AGAIN_SECONDS, sentence_of, status_of
+from controller.dialects.balena import TRY_AGAIN_SECONDS, sentence_of, status_of, text_of
 
 ORIGIN_HEADER = "X-Proxy-Origin"
 
@@ -66,8 +66,7 @@ def exception_handler(problem: Exception, context: dict[str, Any]) -> Response |
     response = drf_exception_handler(problem, context)
     if response is not None:
         detail = getattr(problem, "detail", str(problem))
-        message = detail if isinstance(detail, str) else str(problem)
-        response.data = {"result": "error", "message": message}
+        response.data = {"result": "error", "message": text_of(detail)}
         response[ORIGIN_HEADER] = "portal"
     return response
 

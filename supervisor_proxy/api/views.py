@@ -21,7 +21,7 @@ from controller.dialects.balena import require_user
 from controller.dialects.hassio import ORIGIN_HEADER, View, relay_response
 from controller.dialects.negotiation import OneFormat
 from supervisor_proxy.api.serializers import job as shown_job
-from supervisor_proxy.engine.hassio import ENTRIES, LONG, RANGE, STREAMS
+from supervisor_proxy.engine.hassio import ENTRIES, LONG, RANGE, STREAMS, as_served
 from supervisor_proxy.engine.multipart import first_part
 from supervisor_proxy.engine.routes import LARGEST_DATA, CallRequest, parse_request
 from supervisor_proxy.models import Supervisor, SupervisorCall
@@ -59,7 +59,7 @@ class HassioView(View):
     http_method_names = ["get", "post", "put", "delete"]
 
     def handle(self, request: Request, device_id: UUID, path: str) -> AnyResponse:
-        user = require_user(request)
+        user, path = require_user(request), as_served(path)
         supervisor = supervisor_of(user, device_id)
         try:
             if (streams := streamed(request, user, supervisor, path)) is not None:

@@ -216,9 +216,16 @@ RENAMED: tuple[tuple[str, str, Version], ...] = (
         for verb in ("icon", "logo", "changelog", "documentation", "install", "update")
     ),
 )
+# The documentation of 2020 writes what supervisors call host/services.
+DOCUMENTED = re.compile(r"/*host/service/")
 REMOVE = re.compile(r"/(?:snapshots|backups)/([^/]+)/remove")
 ONE_BACKUP = re.compile(r"/(?:snapshots|backups)/([^/]+)")
 BACKUPS_SINCE: Version = (2021, 8)
+
+
+def as_served(path: str) -> str:
+    """Return a path as supervisors have it, where their documentation writes another."""
+    return DOCUMENTED.sub("host/services/", path, count=1) if DOCUMENTED.match(path) else path
 
 
 def on_device(method: str, path: str, version: str) -> tuple[str, str]:
@@ -273,6 +280,8 @@ def shaped(asked: str, value: dict[str, Any], *, opens: bool) -> dict[str, Any]:
     latest = data.get("version_latest", data.get("last_version"))
     if latest is not None:
         data |= {"version_latest": latest, "last_version": latest}
+    if asked in {"/addons", "/supervisor/info"}:
+        _name_installed(data.get("addons"))
     if asked == "/snapshots" and "backups" in data:
         data["snapshots"] = data.pop("backups")
     if asked == "/backups" and "snapshots" in data:
@@ -280,6 +289,14 @@ def shaped(asked: str, value: dict[str, Any], *, opens: bool) -> dict[str, Any]:
     if isinstance(options := data.get("options"), dict) and not opens:
         data["options"] = _masked(options, _passwords(data.get("schema")))
     return value
+
+
+def _name_installed(addons: Any) -> None:
+    """Tell in the words of 2020 which add-ons are installed; later lists have no others."""
+    for addon in addons if isinstance(addons, list) else ():
+        if isinstance(addon, dict) and "version_latest" in addon:
+            addon.setdefault("installed", addon.get("version"))
+            addon.setdefault("last_version", addon["version_latest"])
 
 
 def _passwords(schema: Any) -> set[str]:

@@ -145,9 +145,7 @@ def find(table: Iterable[Route], method: str, path: str) -> Route:
         if row.method == wanted:
             return row
     others = ", ".join(row.method for row in rows)
-    raise Refused(
-        f'{path} is called with {others}; name it as "method" in the body.', code="method"
-    )
+    raise Refused(f"{path} is called with {others}.", code="method")
 
 
 def parse_request(

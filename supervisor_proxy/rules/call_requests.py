@@ -63,7 +63,13 @@ class CallJob:
 
 def match_route(flavor: str, **request: Any) -> CallRequest:
     """Match the request to a route; see :func:`engine.routes.parse_request`."""
-    return parse_request(TABLES[flavor], **request)
+    try:
+        return parse_request(TABLES[flavor], **request)
+    except Refused as refusal:
+        if refusal.code != "method" or flavor == Supervisor.Flavor.HASSIO:
+            raise
+        hint = 'Name it as "method" in the body.'
+        raise Refused(f"{refusal.detail} {hint}", code=refusal.code) from None
 
 
 def check_permission(user: User, wanted: CallRequest, supervisor: Supervisor) -> None:

@@ -219,6 +219,22 @@ def test_a_version_that_nobody_entered_is_asked_for(client: APIClient, row: Supe
     assert found == {"supervisor_version": "19.0.5"}
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, "deviceId, uuid or appId is required."),
+        ({"deviceId": "x"}, "deviceId: A valid integer is required."),
+        ({"deviceId": 1, "method": "FLY"}, "method: One of GET, HEAD, POST, PUT, PATCH, DELETE is expected."),
+        ([], "Invalid data. Expected a dictionary, but got list."),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_call_is_a_sentence(
+    client: APIClient, row: Supervisor, body: Any, message: str
+) -> None:
+    answer = client.post("/supervisor/ping", body, format="json")
+    assert (answer.status_code, answer.json()["message"]) == (400, message)
+
+
 def test_the_target_state_is_not_kept_here(
     api: Api, client: APIClient, row: Supervisor
 ) -> None:

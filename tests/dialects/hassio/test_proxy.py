@@ -38,6 +38,26 @@ def test_the_names_of_2020_and_of_today_reach_both(ask: Any, home: Any) -> None:
             assert device.paths[-1] == ("GET", f"/{backups}")
 
 
+def test_paths_as_the_documentation_of_2020_writes_them(ask: Any, home: Any) -> None:
+    device, row = home("195")
+    assert ask(row, "post", "host/service/ssh.service/stop").status_code == 200
+    assert device.paths[-1] == ("POST", "/host/services/ssh.service/stop")
+    _, today = home("2026.08.0")
+    gone = ask(today, "post", "host/service/ssh.service/stop")
+    assert (gone.status_code, gone.json()["error_key"]) == (501, "unsupported_by_device")
+    wrong = ask(row, "get", "supervisor/repair")
+    assert wrong.status_code == 405
+    assert wrong.json()["message"] == "/supervisor/repair is called with POST."
+
+
+def test_installed_add_ons_are_told_in_the_words_of_2020(ask: Any, home: Any) -> None:
+    _, row = home("2026.08.0")
+    addons = ask(row, "get", "addons").json()["data"]["addons"]
+    assert addons
+    assert {one["installed"] for one in addons} == {one["version"] for one in addons}
+    assert {one["last_version"] for one in addons} == {one["version_latest"] for one in addons}
+
+
 def test_removing_a_backup_is_said_as_the_device_knows_it(ask: Any, home: Any) -> None:
     for version, sent in (("195", ("POST", "/snapshots/ab/remove")),
                           ("2026.08.0", ("DELETE", "/backups/ab"))):  # fmt: skip
