@@ -254,7 +254,7 @@ def troubles(in_service: Any) -> list[dict[str, Any]]:
             "reason": reason(row) or wrong.get(row.pk, ""),
             "seen": relative_time(row.presence.last_seen)
             if hasattr(row, "presence")
-            else "never",
+            else gettext("never"),
         }
         for row in rows
     ]

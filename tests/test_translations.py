@@ -14,7 +14,11 @@ from django.utils import translation
 from django.utils.formats import date_format, localize
 from django.utils.translation.template import templatize
 
-from controller.base.derived_names import derived_names, translate_derived_names
+from controller.base.derived_names import (
+    derived_names,
+    titles_of_engines,
+    translate_derived_names,
+)
 
 ROOT = Path(settings.BASE_DIR)
 LANGUAGES = [code for code, _name in settings.LANGUAGES if code != "en"]
@@ -136,3 +140,10 @@ def test_dates_and_numbers_are_written_alike_in_each_language(settings: Any) -> 
         with translation.override(code):
             assert date_format(at, "DATETIME_FORMAT") == "2026-11-30 14:25"
             assert localize(1234.5) == "1234.5"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_catalogs_have_the_titles_of_engines(language: str) -> None:
+    known = {one["msgid"] for one in catalog(language, "django")}
+    missing = set(titles_of_engines()) - known
+    assert not missing, f"run script/translate, and translate: {sorted(missing)[:20]}"

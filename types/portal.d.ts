@@ -14,6 +14,7 @@ declare global {
     L: typeof leaflet & Record<string, any>;
     JSONEditor: any;
     Chart: any;
+    django?: { jQuery?: any };
     gettext?: (text: string) => string;
     Actions?: (boxes: NodeListOf<any>, options: object) => void;
     getCurrentTab(): string;

@@ -1,9 +1,9 @@
-"""Names of fields that follow from the names of their attributes, ready for translation.
+"""Names that are marked nowhere, ready for translation.
 
-What is written out in the code is marked there; these names stand nowhere.
+They follow from the names of attributes, or engines keep them in tables.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from django.contrib.admin import site
@@ -12,6 +12,27 @@ from django.utils.translation import gettext_lazy, override
 
 # Options of models whose plural has been made translatable.
 TRANSLATED: set[Any] = set()
+# Names for people where the name of an attribute reads badly.
+BETTER: Mapping[str, str] = {
+    "gateway ip": "gateway address",
+    "is active": "active",
+    "is approved": "approved",
+    "is deactivated": "deactivated",
+    "is relay": "relay",
+    "meta data": "metadata",
+    "sha256": "SHA-256",
+    "timezone": "time zone",
+}
+# Functions that return the titles in the tables of an engine; admin rooms add theirs.
+TITLES: list[Callable[[], Iterable[str]]] = []
+
+
+def register_titles(titles: Callable[[], Iterable[str]]) -> None:
+    TITLES.append(titles)
+
+
+def titles_of_engines() -> list[str]:
+    return sorted({title for titles in TITLES for title in titles() if title})
 
 
 def shown_models() -> set[type[Any]]:
@@ -52,13 +73,17 @@ def translate_derived_names() -> None:
     """Make the names lazy translations; called once, before the first page is shown."""
     # The first page may be for a person with another language: plurals are made of English names.
     with override(None):
-        names = [(part, kind, str(getattr(part, kind))) for part, kind in named_parts()]
+        names = [(part, kind, better(getattr(part, kind))) for part, kind in named_parts()]
     for part, attribute, name in names:
         setattr(part, attribute, gettext_lazy(name))
         if attribute == "verbose_name_plural":
             TRANSLATED.add(part)
 
 
+def better(name: object) -> str:
+    return BETTER.get(str(name), str(name))
+
+
 def derived_names() -> list[str]:
     """Return the names, to be collected into the catalogs."""
-    return sorted({str(getattr(part, attribute)) for part, attribute in named_parts()})
+    return sorted({better(getattr(part, attribute)) for part, attribute in named_parts()})

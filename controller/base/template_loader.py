@@ -5,6 +5,7 @@ Devices" for a link called "Devices".
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django.template.loaders import filesystem
@@ -13,23 +14,21 @@ from django.template.utils import get_app_template_dirs
 ICON = re.compile(
     r"<(span|i)(?=[^<>]*material-symbols-outlined)(?![^<>]*(?:aria-hidden|aria-label))"
 )
-# Attributes of unfold's buttons and links without text: with the name of each.
-NAMELESS = {
-    'x-on:click="openTabsDropdown = !openTabsDropdown"': (
-        'aria-label="More tabs" x-on:click="openTabsDropdown = !openTabsDropdown"'
-    ),
-    'x-on:click="openRelatedWidgetWrapper = !openRelatedWidgetWrapper"': (
-        'aria-label="Related object" '
-        'x-on:click="openRelatedWidgetWrapper = !openRelatedWidgetWrapper"'
-    ),
-    'id="searchbar-submit"': 'id="searchbar-submit" aria-label="Search"',
-    "x-on:click='showActions = !showActions'": (
-        "aria-label='Actions' x-on:click='showActions = !showActions'"
-    ),
-    """a href="{% url "admin:index" %}"{% endif %}""": (
-        """a href="{% url "admin:index" %}" aria-label="Dashboard"{% endif %}"""
-    ),
+# Names of unfold's buttons and links without text, by the attribute that each is found by.
+NAMES: Mapping[str, str] = {
+    'x-on:click="openTabsDropdown = !openTabsDropdown"': "More tabs",
+    'x-on:click="openRelatedWidgetWrapper = !openRelatedWidgetWrapper"': "Related object",
+    'id="searchbar-submit"': "Search",
+    """a href="{% url "admin:index" %}"{% endif %}""": "Dashboard",
 }
+
+
+def with_name(attribute: str, name: str) -> str:
+    """Return the attribute beside the translated name, for which a template loads nothing."""
+    named = f"""aria-label="{{{{ _('{name}') }}}}\""""
+    if attribute.endswith("{% endif %}"):
+        return attribute.replace("{% endif %}", f" {named}{{% endif %}}")
+    return f"{named} {attribute}"
 
 
 class Loader(filesystem.Loader):
@@ -40,6 +39,6 @@ class Loader(filesystem.Loader):
 
     def get_contents(self, origin: Any) -> str:
         text = ICON.sub(r'<\1 aria-hidden="true"', super().get_contents(origin))
-        for given, named in NAMELESS.items():
-            text = text.replace(given, named)
+        for attribute, name in NAMES.items():
+            text = text.replace(attribute, with_name(attribute, name))
         return text

@@ -127,7 +127,7 @@ class OrganizationSettings(OrganizationOwned, Base):
         verbose_name = verbose_name_plural = _("organization settings")
 
     def __str__(self) -> str:
-        return f"Settings of {self.organization}"
+        return gettext("Settings of %(name)s") % {"name": self.organization}
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.shared_secret_digest = digest(self.shared_secret)

@@ -168,7 +168,7 @@ class OrganizationPreference(OrganizationOwned, Base):
     email = models.BooleanField(default=True)
 
     def __str__(self) -> str:
-        return f"Notifications of {self.organization}"
+        return gettext("Notifications of %(name)s") % {"name": self.organization}
 
 
 class Mute(UserOwned, Base):
@@ -286,7 +286,7 @@ class Delivery(OrganizationScoped, Leased, Base):
         ]
 
     def __str__(self) -> str:
-        return f"{self.notice} to {self.webhook}"
+        return gettext("%(name)s to %(target)s") % {"name": self.notice, "target": self.webhook}
 
 
 DELIVERIES = LeaseQueue(

@@ -95,21 +95,30 @@ class SubnetAdmin(RuleAdmin):
     @display(description=_("Addresses"), ordering="address_count")
     def taken(self, obj: Any) -> str:
         total = obj.hosts.count
-        text = f"{obj.address_count} of {as_count(total)}"
+        text = gettext("%(used)s of %(total)s") % {
+            "used": obj.address_count,
+            "total": as_count(total),
+        }
         return badge(text, "warn") if obj.address_count > total * NEARLY_FULL else text
 
     @display(description=_("Used"))
     def usage(self, obj: Subnet) -> str:
         found = rules.allocation(obj)
         return format_html(
-            '{} of {} used, {} kept for its parts, {} free; the next is {}. <a href="{}">'
-            "Show them</a>",
-            found.used,
-            as_count(found.total),
-            as_count(found.reserved),
-            as_count(found.available),
-            rules.next_free(obj) or "none",
+            '{} <a href="{}">{}</a>',
+            gettext(
+                "%(used)s of %(total)s used, %(reserved)s reserved for its parts, %(free)s free. "
+                "Next address: %(next)s."
+            )
+            % {
+                "used": found.used,
+                "total": as_count(found.total),
+                "reserved": as_count(found.reserved),
+                "free": as_count(found.available),
+                "next": rules.next_free(obj) or gettext("none"),
+            },
             f"{admin_url(IpAddress, 'changelist')}?subnet__id__exact={obj.pk}",
+            gettext("Show addresses"),
         )
 
     def deletion_effects(self, obj: Subnet) -> list[str]:

@@ -23,13 +23,18 @@ from controller.base.admin import (
     display,
     local_time,
 )
+from controller.base.derived_names import register_titles
 from controller.base.errors import Refused
 from pki.admin.forms import Pkcs12Form
 from pki.engine.bundles import pkcs12_bundle
 from pki.engine.errors import Rejected
 from pki.engine.importing import read_certificates
+from pki.engine.summary import Line, phrases
 from pki.models import Ca, Cert
 from pki.rules.expiry import NOTICES
+
+register_titles(phrases)
+
 
 PEM_FILE = "application/x-pem-file"
 SOON, LATER = NOTICES[1].days, NOTICES[2].days
@@ -124,7 +129,7 @@ class CertifiedAdmin(RuleAdmin):
     def page_of(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         return {
             "row": row,
-            "summary": row.summary,
+            "summary": [translated(line) for line in row.summary],
             "badge": expiry_badge(row),
             "reads_key": bool(row.private_key) and self.may(request, "secret", row),
             "downloads": f"admin:pki_{self.opts.model_name}",
@@ -243,3 +248,8 @@ def download(content: str | bytes, content_type: str, name: str) -> HttpResponse
         "Cache-Control": "no-store",
     }
     return HttpResponse(content, content_type=content_type, headers=headers)
+
+
+def translated(line: Line) -> Line:
+    parts = line.text.split("; ")
+    return Line(gettext(line.label), "; ".join(gettext(part) for part in parts))

@@ -37,6 +37,20 @@ class Line(NamedTuple):
     text: str
 
 
+# Labels of the lines, in the order of the certificate.
+LABELS = (
+    "Issued to", "Issued by", "Valid", "Key", "Signed with", "Serial number", "SHA-256 fingerprint", "Authority",
+    "May", "Its key may", "Names", "Netscape type", "Comment", "Policies", "Revocation list", "Status (OCSP)",
+    "Issuer's certificate",
+)  # fmt: skip
+
+
+def phrases() -> tuple[str, ...]:
+    """Return labels and sentences of summaries, for translation."""
+    reach = tuple(_reach(length) for length in (None, 0))
+    return (*LABELS, *_PURPOSES.values(), *_USAGES.values(), *reach, "itself")
+
+
 def summarize(certificate: x509.Certificate) -> list[Line]:
     """Return the certificate's facts as lines."""
     return [*_identity(certificate), *_role(certificate), *_points(certificate)]
@@ -48,7 +62,7 @@ def _identity(certificate: x509.Certificate) -> Iterator[Line]:
     own = certificate.issuer == certificate.subject
     yield Line("Issued by", "itself" if own else certificate.issuer.rfc4514_string())
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    yield Line("Valid", f"from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC")
+    yield Line("Valid", f"{start:%Y-%m-%d %H:%M} - {end:%Y-%m-%d %H:%M} UTC")
     yield Line("Key", keys.describe(keys.kind_of(public)))
     algorithm = certificate.signature_hash_algorithm
     yield Line("Signed with", algorithm.name.upper() if algorithm else "Ed25519")

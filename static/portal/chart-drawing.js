@@ -57,11 +57,14 @@ function timeTicks(x, end) {
   return [found, step];
 }
 
+// The language of the page, which need not be that of the browser.
+const language = document.documentElement.lang || [];
+
 function tickText(seconds, step) {
   const moment = new Date(seconds * 1000);
-  if (step >= 86400) return moment.toLocaleDateString([], { day: "numeric", month: "short" });
-  const time = moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  return moment.getHours() === 0 && moment.getMinutes() === 0 ? moment.toLocaleDateString([], { weekday: "short", day: "numeric" }) : time;
+  if (step >= 86400) return moment.toLocaleDateString(language, { day: "numeric", month: "short" });
+  const time = moment.toLocaleTimeString("sv", { hour: "2-digit", minute: "2-digit" });
+  return moment.getHours() === 0 && moment.getMinutes() === 0 ? moment.toLocaleDateString(language, { weekday: "short", day: "numeric" }) : time;
 }
 
 export function draw(canvas, one, answer, marked, { move, zoom }) {

@@ -1,6 +1,6 @@
 // Values of charts as people read them: with their unit, as a table and as a file.
 import { make } from "./make.js";
-import { gettext } from "./words.js";
+import { gettext, shownTime } from "./words.js";
 
 const PREFIXES = ["", "k", "M", "G", "T"];
 
@@ -34,7 +34,7 @@ export function tableOf(one, answer) {
   const rows = answer.x
     .map((seconds, at) => {
       const cells = one.traces.flatMap((trace) => [trace.mean, ...(trace.high.length ? [trace.low, trace.high] : [])].map((values) => shown(values[at], one.unit)));
-      return make("tr", {}, make("th", { scope: "row" }, new Date(seconds * 1000).toLocaleString([], { dateStyle: "short", timeStyle: "short" })),
+      return make("tr", {}, make("th", { scope: "row" }, shownTime(seconds * 1000)),
         ...cells.map((text) => make("td", { className: "figures" }, text)), make("td", {}, eventsIn(answer, at) || "–"));
     })
     .reverse();

@@ -3,7 +3,7 @@
 import { make } from "./make.js";
 import { availabilityStrip, draw, place, redraw, theme } from "./chart-drawing.js";
 import { shown, tableOf, csvOf } from "./chart-values.js";
-import { filled, gettext } from "./words.js";
+import { filled, gettext, shownTime } from "./words.js";
 
 const EVERY = 60_000;
 const KINDS = {
@@ -117,7 +117,7 @@ function start(panel) {
   }
 
   function timeOf(seconds) {
-    return new Date(seconds * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+    return shownTime(seconds * 1000);
   }
 
   function sentence(one) {

@@ -1,7 +1,7 @@
 // Commands: asked for by their kind's inputs, sent over the API, and watched while they run.
 import { isServed, listen } from "./live.js";
 import { make, whenShown } from "./make.js";
-import { filled, gettext } from "./words.js";
+import { filled, gettext, shownTime } from "./words.js";
 
 // What a command says is told while it runs; where nobody tells, it is asked for.
 const PAUSE = isServed ? 10000 : 1000;
@@ -78,7 +78,7 @@ class Shown {
     this.output = make("pre", { className: "file output", tabIndex: 0, aria: { label: "Output" } });
     this.stop = make("button", { type: "button", className: "button button-quiet", hidden: true }, "Cancel");
     this.stop.addEventListener("click", () => this.ask(`${url}cancel/`, "POST"));
-    const when = make("time", { className: "subtle", dateTime: told.created }, new Date(told.created).toLocaleString());
+    const when = make("time", { className: "subtle", dateTime: told.created }, shownTime(told.created));
     this.cancels = cancels;
     this.element = make(tag, { className: "command" },
       make("div", { className: "command-head" }, this.badge, make("b", {}, told.type),

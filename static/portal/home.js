@@ -1,7 +1,7 @@
 // A device with Home Assistant: what it says now, its add-ons, backups and logs, and its buttons.
 import { make, whenShown } from "./make.js";
 import { ask, badge, one, showCalls, wireCalls } from "./supervisor-calls.js";
-import { gettext } from "./words.js";
+import { gettext, shownTime } from "./words.js";
 
 const box = one("home");
 const { home: lookUrl, logs: logsUrl, icon: iconUrl, backup: backupUrl, call: callUrl, word } = box.dataset;
@@ -49,7 +49,7 @@ function showBackups(backups) {
     make("td", {}, make("span", { className: "two-lines" }, backup.name || backup.slug, make("small", {}, backup.slug))),
     make("td", { className: "wide" }, backup.type),
     make("td", { className: "wide" }, backup.size ? `${backup.size} MB` : "-"),
-    make("td", {}, backup.date ? new Date(backup.date).toLocaleString() : "-"),
+    make("td", {}, backup.date ? shownTime(backup.date) : "-"),
     make("td", {}, make("div", { className: "buttons" },
       ...(backupUrl ? [make("a", { className: "button", href: backupUrl.replace("/x/", `/${backup.slug}/`) }, "Download")] : []),
       ...buttons("backup", backup.slug))))));

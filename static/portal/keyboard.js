@@ -59,13 +59,32 @@ if (help) {
   });
 }
 
-// select2 draws a list of its own in place of a select; it gets the select's name.
-addEventListener("load", () => {
-  for (const select of document.querySelectorAll("select.select2-hidden-accessible")) {
-    const label = document.querySelector(`label[for="${CSS.escape(select.id)}"]`)?.textContent.replace("*", "").trim();
-    const drawn = select.nextElementSibling;
-    for (const part of drawn?.querySelectorAll(".select2-selection, .select2-selection__rendered") ?? []) {
-      part.setAttribute("aria-label", label || select.name);
-    }
-  }
-});
+/** Give the list that select2 draws in place of a select the name of the select. */
+function nameDrawn(select) {
+  const label = document.querySelector(`label[for="${CSS.escape(select.id)}"]`);
+  const name = label?.textContent.replace("*", "").trim() || select.getAttribute("aria-label") || select.name;
+  const drawn = select.parentElement.querySelector(".select2-container");
+  const box = drawn?.querySelector(".select2-selection");
+  const value = drawn?.querySelector(".select2-selection__rendered");
+  if (!box || !value) return;
+  box.removeAttribute("aria-labelledby");
+  box.setAttribute("aria-label", [name, value.textContent.trim()].filter(Boolean).join(": "));
+  // The text in the box is no text box of its own.
+  value.removeAttribute("role");
+  value.removeAttribute("aria-readonly");
+}
+
+/** Name what select2 draws, now and whenever it draws or chooses something. */
+function nameAllDrawn() {
+  const { jQuery } = window.django ?? {};
+  if (!jQuery) return;
+  const names = () => document.querySelectorAll("select.select2-hidden-accessible").forEach(nameDrawn);
+  names();
+  jQuery(document).on("select2:select select2:clear formset:added", () => setTimeout(names));
+  jQuery(document).on("select2:open", (event) => {
+    const field = document.querySelector(".select2-container--open .select2-search__field");
+    field?.setAttribute("aria-label", event.target.parentElement.querySelector(".select2-selection")?.getAttribute("aria-label") ?? "");
+  });
+}
+if (document.readyState === "complete") nameAllDrawn();
+else addEventListener("load", nameAllDrawn);

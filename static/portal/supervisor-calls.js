@@ -1,6 +1,6 @@
 // What the tabs of supervisors share: asking the portal, the last calls, and buttons of calls.
 import { make } from "./make.js";
-import { filled, gettext } from "./words.js";
+import { filled, gettext, shownTime } from "./words.js";
 
 const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value;
 export const one = (name) => document.querySelector(`[data-${name}]`);
@@ -28,7 +28,7 @@ export function showCalls(calls) {
     make("td", {}, badge(call.status ? `${call.state} (${call.status})` : call.state, call.tone),
       make("div", { className: "subtle" }, call.progress ?? "", call.reason)),
     make("td", { className: "wide" }, call.actor),
-    make("td", { className: "wide" }, make("time", { dateTime: call.at }, new Date(call.at).toLocaleString())))));
+    make("td", { className: "wide" }, make("time", { dateTime: call.at }, shownTime(call.at))))));
 }
 
 function say(text, isError) {

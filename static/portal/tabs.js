@@ -16,9 +16,9 @@ function open(tab, { focus = false } = {}) {
     other.tabIndex = on ? 0 : -1;
     panelOf(other).hidden = !on;
   }
-  // A tab that only shows something has nothing to save.
+  // A tab that only shows something, or saves by itself, has nothing for the form to save.
   const saving = document.getElementById("submit-row");
-  if (saving) saving.hidden = "reads" in tab.dataset;
+  if (saving) saving.hidden = "savesItself" in tab.dataset;
   sessionStorage.setItem(memory, tab.dataset.tab);
   if (focus) tab.focus();
 }

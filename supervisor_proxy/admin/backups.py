@@ -234,10 +234,10 @@ class StoredBackupAdmin(RuleAdmin):
         link = admin_url(BackupPlan, "change", row.plan_id) if row.plan_id else ""
         plan = format_html('<a class="link" href="{}">{}</a>', link, row.plan) if link else "-"
         return {
-            "State": state_of(row), "Plan": plan, "Made": relative_time(row.created),
-            "Fetched": relative_time(row.fetched), "Size": self.bytes(row), "SHA-256": row.sha256 or "-",
-            "Home Assistant": row.core or "-", "Name on the device": row.slug or "-",
-            "Still on the device": "yes" if row.is_on_device else "no",
+            gettext("State"): state_of(row), gettext("Plan"): plan, gettext("Made"): relative_time(row.created),
+            gettext("Fetched"): relative_time(row.fetched), gettext("Size"): self.bytes(row), gettext("SHA-256"): row.sha256 or "-",
+            gettext("Home Assistant"): row.core or "-", gettext("Name on the device"): row.slug or "-",
+            gettext("Still on the device"): gettext("yes") if row.is_on_device else gettext("no"),
         }  # fmt: skip
 
     def download(self, request: HttpRequest, pk: Any) -> HttpResponseBase:

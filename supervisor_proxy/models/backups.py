@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationOwned, OrganizationScoped, User
@@ -108,7 +109,10 @@ class StoredBackup(OrganizationScoped, Leased, Base):
         ]
 
     def __str__(self) -> str:
-        return f"Backup of {self.supervisor.device} of {self.created:%Y-%m-%d %H:%M}"
+        return gettext("Backup of %(device)s, %(time)s") % {
+            "device": self.supervisor.device,
+            "time": f"{self.created:%Y-%m-%d %H:%M}",
+        }
 
     @property
     def file_name(self) -> str:

@@ -4,6 +4,7 @@ from typing import ClassVar, Self
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import (
@@ -48,7 +49,10 @@ class SupervisorBatch(OrganizationOwned, Base):
         ordering = ["-created"]
 
     def __str__(self) -> str:
-        return f"{self.name} of {self.created:%Y-%m-%d %H:%M}"
+        return gettext("%(name)s of %(time)s") % {
+            "name": self.name,
+            "time": f"{self.created:%Y-%m-%d %H:%M}",
+        }
 
 
 class CallQuerySet(OrganizationScopedQuerySet):
@@ -133,7 +137,10 @@ class SupervisorCall(OrganizationScoped, Leased, Base):
         ]  # fmt: skip
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path} on {self.supervisor.device}"
+        return gettext("%(name)s on %(device)s") % {
+            "name": f"{self.method} {self.path}",
+            "device": self.supervisor.device,
+        }
 
 
 CALLS = LeaseQueue(

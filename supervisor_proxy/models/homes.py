@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationScoped
@@ -47,7 +48,7 @@ class Home(OrganizationScoped, Dated):
         ordering = ["supervisor__device__name"]
 
     def __str__(self) -> str:
-        return f"Home Assistant on {self.supervisor.device}"
+        return gettext("Home Assistant on %(device)s") % {"device": self.supervisor.device}
 
 
 class HomeAlert(OrganizationScoped, Base):

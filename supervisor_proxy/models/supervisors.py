@@ -112,7 +112,10 @@ class Supervisor(OrganizationScoped, Dated):
         return f"supervisor:{self.pk}"
 
     def __str__(self) -> str:
-        return f"{self.get_flavor_display()} supervisor of {self.device}"
+        return gettext("%(flavor)s supervisor of %(device)s") % {
+            "flavor": self.get_flavor_display(),
+            "device": self.device,
+        }
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.uuid = self.uuid or self.device_id.hex

@@ -63,19 +63,19 @@ class AuditEntryAdmin(RecordAdmin):
         return ["when", "result", "who", "address", "what", "row", "organization", "detail", "changes",
                 "request_id", "channel", "number", "seal"]  # fmt: skip
 
-    @display(description=_("When"), ordering="at")
+    @display(description=_("Time"), ordering="at")
     def when(self, obj: AuditEntry) -> str:
         return f"{localtime(obj.at):%Y-%m-%d %H:%M:%S}"
 
-    @display(description=_("Who"), ordering="actor")
+    @display(description=_("Actor"), ordering="actor")
     def who(self, obj: AuditEntry) -> str:
         return obj.actor or "-"
 
-    @display(description=_("What"), ordering="action")
+    @display(description=_("Action"), ordering="action")
     def what(self, obj: AuditEntry) -> str:
         return obj.action.replace("_", " ")
 
-    @display(description=_("Row"))
+    @display(description=_("Object"))
     def row(self, obj: AuditEntry) -> str:
         kind = obj.object_type.rpartition(".")[2]
         return f"{kind} {obj.object_name or obj.object_id}".strip() or "-"

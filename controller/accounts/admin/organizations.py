@@ -126,7 +126,7 @@ class InvitationInline(RuleTabularInline):
 class DeviceSettingsForm(RuleForm):
     command_types = forms.MultipleChoiceField(
         label=_("Kinds of commands"),
-        choices=[(name, kind.label) for name, kind in KINDS.items()],
+        choices=[(name, _(kind.label)) for name, kind in KINDS.items()],
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text=_("Devices accept only these commands. Choose none to allow all."),

@@ -131,7 +131,7 @@ class SiteAdmin(RuleAdmin):
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else {"slug": ["name"]}
 
-    @display(description=_("Where"))
+    @display(description=_("City"))
     def where(self, obj: Site) -> str:
         return ", ".join(filter(None, [obj.city, obj.country])) or "-"
 

@@ -9,9 +9,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controller.accounts import rules
+from controller.accounts.engine.permission_titles import titles
 from controller.accounts.models import ApiToken, User
 from controller.base.admin import RuleAdmin, RuleForm, admin_url, display
+from controller.base.derived_names import register_titles
 from controller.base.secrets import digest
+
+register_titles(titles)
 
 
 class TokenForm(RuleForm):

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from controller.accounts.engine.scopes import RESOURCES
+
 NAMES: Mapping[str, str] = {
     "*": "everything", "address": "IP addresses", "audit": "the audit log", "ca": "certificate authorities",
     "cert": "certificates", "command": "commands", "config": "configurations",
@@ -34,3 +36,11 @@ def permission_title(permission: str) -> str:
     resource, _, action = permission.partition(":")
     name = NAMES.get(resource) or f"{resource}s"
     return f"{VERBS.get(action, action.capitalize())} {name}"
+
+
+def titles() -> list[str]:
+    """Return the title of every permission."""
+    named = (
+        f"{resource}:{action}" for resource, actions in RESOURCES.items() for action in actions
+    )
+    return [*WHOLE.values(), *map(permission_title, named)]

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.engine import audit_chain
@@ -88,10 +88,13 @@ class AuditQuerySet(models.QuerySet["AuditEntry"]):
 
 def named(row: Any) -> dict[str, str]:
     """Return the type, id and name of the row for display and filtering."""
+    # Records are in English, whoever reads the page.
+    with override(None):
+        name = str(row)
     return {
         "object_type": row._meta.label_lower,
         "object_id": str(row.pk),
-        "object_name": audit_chain.plain(str(row))[:200],
+        "object_name": audit_chain.plain(name)[:200],
     }
 
 

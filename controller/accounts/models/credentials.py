@@ -6,6 +6,7 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models.audit import Audited
@@ -50,7 +51,7 @@ class ApiToken(UserOwned, Dated):
         verbose_name = _("API token")
 
     def __str__(self) -> str:
-        return f"{self.name} of {self.user}"
+        return gettext("%(name)s of %(owner)s") % {"name": self.name, "owner": self.user}
 
 
 class ApiKey(UserOwned, Base):
@@ -79,7 +80,10 @@ class ApiKey(UserOwned, Base):
         ordering = ["-created"]
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.prefix}…) of {self.user}"
+        return gettext("%(name)s of %(owner)s") % {
+            "name": f"{self.name} ({self.prefix}…)",
+            "owner": self.user,
+        }
 
 
 class Session(UserOwned, Base):
@@ -108,7 +112,10 @@ class Session(UserOwned, Base):
         ordering = ["-last_seen"]
 
     def __str__(self) -> str:
-        return f"{self.user} since {self.created:%Y-%m-%d %H:%M}"
+        return gettext("%(name)s since %(time)s") % {
+            "name": self.user,
+            "time": f"{self.created:%Y-%m-%d %H:%M}",
+        }
 
 
 class Authenticator(UserOwned, Dated):

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Model
+from django.utils.translation import override
 
 from controller.accounts.engine import diff
 from controller.accounts.models import Version
@@ -23,13 +24,15 @@ def record_version(kind: str, row: Any, values: Mapping[str, Any], *, verb: str 
     changed = [one.field for one in diff.changes(last.values if last else {}, values)]
     if last is not None and not changed and not verb:
         return
+    with override(None):
+        name = str(row)
     Version.objects.create(
         kind=kind,
         row=row.pk,
         number=last.number + 1 if last else 1,
         organization_id=row.organization_id,
         site_id=getattr(row, "site_id", None),
-        name=str(row)[:255],
+        name=name[:255],
         verb=verb or (Version.Verb.CHANGED if last else Version.Verb.CREATED),
         changed=changed if last else [],
         values=dict(values),  # type: ignore[misc]

@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
+from controller.base.admin import theme_texts  # noqa: F401 - registers texts for translation
 from controller.base.admin.permissions import Permissions
 from controller.base.admin.unfold import (
     ModelAdmin,
@@ -72,7 +73,7 @@ class ScopedAdmin(Permissions, ModelAdmin):
         for form in [main, *(form for formset in formsets for form in formset.forms)]:
             hide_secrets(form, request.user)
         if context.get("original") is not None and context.get("title") in {
-            f"{verb} {self.opts.verbose_name}" for verb in (gettext("Change"), gettext("View"))
+            gettext(title) % self.opts.verbose_name for title in ("Change %s", "View %s")
         }:
             context["title"] = capfirst(str(self.opts.verbose_name))
         if context.get("errors"):

@@ -59,12 +59,12 @@ KINDS = (
         "terminal", strategy=DeviceConnection.Strategy.LINUX_FILES,
     ),
     DeviceKind(
-        "agent", "OpenWrt with its agent",
+        "agent", _("OpenWrt with its agent"),
         _("The device calls the portal, so this works behind NAT. You paste one command."),
         "router",
     ),
     DeviceKind(
-        "uci", "OpenWrt without an agent",
+        "uci", _("OpenWrt without an agent"),
         _("The portal signs in over SSH and sets UCI. Nothing is installed."),
         "router", strategy=DeviceConnection.Strategy.OPENWRT_UCI,
     ),
@@ -75,7 +75,7 @@ KINDS = (
     ),
     DeviceKind(
         "gateway", _("Gateway of a vendor"),
-        "MikroTik, OPNsense, pfSense, UniFi, Omada or Proxmox, through its API.",
+        _("MikroTik, OPNsense, pfSense, UniFi, Omada or Proxmox, through its API."),
         "security", "networks_gateway_add", "gateway:create",
     ),
     DeviceKind(

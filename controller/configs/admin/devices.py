@@ -238,7 +238,7 @@ class DeviceAdmin(AddsDevices, Versioned, Movable, ImportExportAdmin, Approvable
             "seen": self.seen(device),
             "pushed": relative_time(last_push.ended or last_push.created)
             if last_push
-            else "never",
+            else gettext("never"),
             "push": last_push,
             "reads_config": reads,
             "edits_config": self.edits_config(request, device),

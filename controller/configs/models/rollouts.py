@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationScoped
@@ -45,7 +46,7 @@ class Rollout(OrganizationScoped, WaveRollout):
         ]  # fmt: skip
 
     def __str__(self) -> str:
-        return f"Rollout of {self.template}"
+        return gettext("Rollout of %(name)s") % {"name": self.template}
 
 
 class RolloutDevice(models.Model):

@@ -137,7 +137,7 @@ class BatchAdmin(RecordAdmin):
 
     @display(description=_("Command"), ordering="type")
     def kind(self, obj: CommandBatch) -> str:
-        return label_of(obj.type)
+        return gettext(label_of(obj.type))
 
     @display(description=_("Progress"))
     def progress(self, obj: Any) -> str:
@@ -186,7 +186,7 @@ def results_of(request: HttpRequest, batch: Any) -> dict[str, Any]:
     return {
         "batch": batch,
         "input": rows[0].shown_input if rows else "",
-        "heading": label_of(batch.type),
+        "heading": gettext(label_of(batch.type)),
         "about": str(batch.organization),
         "total": batch.total,
         "said": gettext("Last line of its output"),

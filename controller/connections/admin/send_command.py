@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 
 from controller.accounts.models import Organization
 from controller.base.admin import admin_url
+from controller.base.derived_names import register_titles
 from controller.base.errors import Refused
 from controller.configs.rules.bulk_operations import CHANGED
 from controller.connections.engine.commands import KINDS, Kind
@@ -22,15 +23,26 @@ from controller.connections.rules.commands import kinds_for, partition_targets, 
 from controller.devices.admin.exclusions import NAMED_MOST, group_by_reason
 from controller.devices.models import Device
 
+register_titles(lambda: (text for kind in KINDS.values() for text in texts_of(kind)))
+
 
 def kinds(organization_ids: Iterable[UUID]) -> dict[str, Any]:
     """Return label and form fields of the command kinds that all organizations allow."""
     allowed = [set(kinds_for(pk)) for pk in organization_ids]
     return {
-        name: {"label": kind.label, "fields": fields_of(kind), "warns": kind.ends_connection}
+        name: {
+            "label": gettext(kind.label),
+            "fields": fields_of(kind),
+            "warns": kind.ends_connection,
+        }
         for name, kind in KINDS.items()
         if all(name in one for one in allowed)
     }
+
+
+def texts_of(kind: Kind) -> list[str]:
+    properties: dict[str, Any] = kind.schema.get("properties", {})
+    return [kind.label, *(about["title"] for about in properties.values())]
 
 
 def fields_of(kind: Kind) -> list[dict[str, Any]]:
@@ -38,7 +50,9 @@ def fields_of(kind: Kind) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "title": gettext("Once more") if name.startswith("confirm_") else about["title"],
+            "title": gettext("Once more")
+            if name.startswith("confirm_")
+            else gettext(about["title"]),
             "pattern": about.get("pattern"),
             "minLength": about["minLength"],
             "maxLength": about["maxLength"],

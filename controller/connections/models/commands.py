@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import (
@@ -49,7 +50,8 @@ class CommandBatch(OrganizationOwned, Base):
         ordering = ["-created"]
 
     def __str__(self) -> str:
-        return self.label or f"{label_of(self.type)} of {self.created:%Y-%m-%d %H:%M}"
+        shown = {"name": gettext(label_of(self.type)), "time": f"{self.created:%Y-%m-%d %H:%M}"}
+        return self.label or gettext("%(name)s of %(time)s") % shown
 
 
 class Command(OrganizationScoped, Leased, Base):
@@ -77,7 +79,7 @@ class Command(OrganizationScoped, Leased, Base):
         CommandBatch, models.SET_NULL, null=True, blank=True, related_name="commands"
     )
     type = models.CharField(
-        max_length=32, choices=[(name, kind.label) for name, kind in KINDS.items()]
+        max_length=32, choices=[(name, _(kind.label)) for name, kind in KINDS.items()]
     )
     input = EncryptedJSONField(null=True, blank=True)
     status = models.CharField(
@@ -102,7 +104,8 @@ class Command(OrganizationScoped, Leased, Base):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_type_display()} on {self.device}"
+        shown = {"name": self.get_type_display(), "device": self.device}
+        return gettext("%(name)s on %(device)s") % shown
 
     @property
     def shown_input(self) -> str:

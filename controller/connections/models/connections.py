@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationScoped, OrganizationScopedQuerySet, Shareable
@@ -112,7 +113,10 @@ class DeviceConnection(OrganizationScoped, Base):
         ]
 
     def __str__(self) -> str:
-        return f"{self.device} by {self.credentials}"
+        return gettext("%(device)s with %(credentials)s") % {
+            "device": self.device,
+            "credentials": self.credentials,
+        }
 
     @property
     def ssh_port(self) -> int:

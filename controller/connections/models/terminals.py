@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationScoped, User
@@ -58,7 +59,7 @@ class Terminal(OrganizationScoped, Base):
         ]
 
     def __str__(self) -> str:
-        return f"Terminal on {self.device}"
+        return gettext("Terminal on %(device)s") % {"device": self.device}
 
 
 class TerminalPart(OrganizationScoped):

@@ -66,7 +66,7 @@ class ConditionFilter(DropdownFilter):
     parameter_name = "condition"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [(metric.value, ABOUT[metric].title) for metric in JUDGED]
+        return [(metric.value, gettext(ABOUT[metric].title)) for metric in JUDGED]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         known = self.value() in {key for key, _ in self.lookup_choices}

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 
 from controller.accounts.rules.audit import record_audit
 from controller.base.admin import admin_url, badge
+from controller.base.derived_names import register_titles
 from controller.base.errors import Refused
 from controller.devices.admin.badges import relative_time
 from controller.devices.models import Device
@@ -25,10 +26,14 @@ from controller.firmware.models import (
     Upgrade,
 )
 from controller.firmware.rules import package_upgrades, system_facts
+from controller.firmware.rules.image_matching import TITLES as REASONS
 from controller.firmware.rules.image_matching import checks, images_for, match_device
 from controller.firmware.rules.upgrades import assign_image
 
 MOST_IMAGES, MOST_UPGRADES = 20, 10
+
+
+register_titles(lambda: [*CHOICES.values(), *REASONS.values()])
 
 
 def firmware_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
@@ -47,7 +52,7 @@ def firmware_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
         "firmware": firmware,
         "proved": relative_time(firmware.proved) if firmware and firmware.proved else "",
         "images": choices(device, system),
-        "flags": CHOICES,
+        "flags": {name: gettext(text) for name, text in CHOICES.items()},
         "package_kinds": Packages.choices if is_host(device) else [],
         "backups": backups_of(user, device),
         "upgrades": [row_of(row) for row in rows[:MOST_UPGRADES]],

@@ -32,7 +32,7 @@ class AuthoredForm(WaveForm):
 
 class RolloutForm(AuthoredForm):
     flags = forms.MultipleChoiceField(
-        label=_("Options"), required=False, choices=list(CHOICES.items()),
+        label=_("Options"), required=False, choices=[(name, _(text)) for name, text in CHOICES.items()],
         widget=forms.CheckboxSelectMultiple,
         help_text=_("Choose none to keep the settings that the device keeps by default."),
     )  # fmt: skip

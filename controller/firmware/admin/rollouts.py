@@ -146,7 +146,7 @@ class FirmwareRolloutAdmin(WaveAdmin):
         return (
             super().page_of(request, rollout)
             | {
-                "chosen": [CHOICES[one] for one in rollout.options if one in CHOICES],
+                "chosen": [gettext(CHOICES[one]) for one in rollout.options if one in CHOICES],
                 "waits_for_approval": is_asked and rollout.approved_by is None,
                 "may_approve": is_asked and user.pk != rollout.author_id,
             }

@@ -1,6 +1,7 @@
 """Rollouts of the firmware of vendors' gateways, by calls of their own APIs."""
 
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import OrganizationOwned, OrganizationScoped, User
@@ -32,7 +33,10 @@ class GatewayRollout(OrganizationOwned, WaveRollout):
         ordering = ["-created"]
 
     def __str__(self) -> str:
-        return f"{self.get_vendor_display()} of {self.organization}"
+        return gettext("%(name)s of %(owner)s") % {
+            "name": self.get_vendor_display(),
+            "owner": self.organization,
+        }
 
 
 class GatewayUpgrade(OrganizationScoped, Base):

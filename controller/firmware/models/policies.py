@@ -3,6 +3,7 @@
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import Organization, OrganizationOwned, Shareable
@@ -55,7 +56,7 @@ class FirmwarePolicy(OrganizationOwned, Base):
         ordering = ["organization__name"]
 
     def __str__(self) -> str:
-        return f"Firmware of {self.organization}"
+        return gettext("Firmware of %(name)s") % {"name": self.organization}
 
 
 def valid_key(text: str) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import Organization, OrganizationScoped, User
@@ -99,7 +100,7 @@ class FirmwareRollout(OrganizationScoped, WaveRollout):
         ]
 
     def __str__(self) -> str:
-        return f"Rollout of {self.cargo}"
+        return gettext("Rollout of %(name)s") % {"name": self.cargo}
 
     @property
     def cargo(self) -> str:

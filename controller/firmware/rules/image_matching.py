@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
+from django.utils.translation import gettext
 
 from controller.devices.models import Device
 from controller.firmware.engine.matching import DeviceFacts, Mismatch, mismatches
@@ -114,7 +115,10 @@ def summarize(build: Build, devices: Iterable[Device]) -> Summary:
     return Summary(
         fitting.total(),
         fitting,
-        [(code, TITLES.get(code, code), count) for code, count in reasons.most_common()],
+        [
+            (code, gettext(TITLES.get(code, code)), count)
+            for code, count in reasons.most_common()
+        ],
     )
 
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 
 from controller.base.admin import admin_url
 from controller.base.changelist import relative_time
+from controller.base.derived_names import register_titles
 from controller.base.errors import Unreachable
 from controller.devices.admin.badges import HEALTH, health_badge, health_of
 from controller.devices.models import Device
@@ -37,6 +38,11 @@ from controller.monitoring.rules.limits import limits_of
 
 CLIENTS, NEIGHBORS, INTERFACES = 10, 10, 12
 WEAK_SIGNAL, FAIR_SIGNAL = -75, -65
+
+
+register_titles(
+    lambda: (text for about in ABOUT.values() for text in (about.title, about.trouble))
+)
 
 
 def monitoring_of(request: HttpRequest, device: Device) -> dict[str, Any] | None:
@@ -113,7 +119,11 @@ def conditions(device: Device) -> list[dict[str, Any]]:
         {
             "text": row.text,
             "now": shown_value(row),
-            "limit": f"{measured(row.limit, ABOUT[Metric(row.metric)].unit)} for {row.minutes} min"
+            "limit": gettext("%(limit)s for %(minutes)s min")
+            % {
+                "limit": measured(row.limit, ABOUT[Metric(row.metric)].unit),
+                "minutes": row.minutes,
+            }
             if ABOUT[Metric(row.metric)].unit
             else f"{row.minutes} min",
             "source": row.source,
@@ -128,7 +138,11 @@ def conditions(device: Device) -> list[dict[str, Any]]:
 
 def shown_value(row: Condition) -> str:
     unit = ABOUT[Metric(row.metric)].unit
-    return measured(row.value, unit) if unit else ("no" if row.value < 1 else "yes")
+    return (
+        measured(row.value, unit)
+        if unit
+        else (gettext("no") if row.value < 1 else gettext("yes"))
+    )
 
 
 def silence_url(device: Device, metric: str) -> str:
@@ -154,7 +168,7 @@ def well(device: Device, latest: LatestSample) -> list[str]:
         if metric in wrong or limit is None or not limit.enabled:
             continue
         if not limit.is_crossed(value):
-            found.append(ABOUT[Metric(metric)].title)
+            found.append(gettext(ABOUT[Metric(metric)].title))
     return sorted(set(found))
 
 
@@ -162,7 +176,7 @@ def facts(values: Mapping[tuple[str, str], float]) -> list[tuple[str, str]]:
     """Return the newest values of the whole device, with their titles."""
     shown = (Metric.CPU, Metric.MEMORY, Metric.DISK, Metric.TEMPERATURE)
     return [
-        (ABOUT[metric].title, measured(values[metric, ""], ABOUT[metric].unit))
+        (gettext(ABOUT[metric].title), measured(values[metric, ""], ABOUT[metric].unit))
         for metric in shown
         if (metric, "") in values
     ]

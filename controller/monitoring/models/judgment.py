@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import (
@@ -24,7 +25,7 @@ from controller.devices.models import Device, DeviceGroup
 from controller.monitoring.engine.metrics import ABOUT, JUDGED, Limit, Metric, Operator
 from controller.monitoring.models.samples import MonitoredDevice
 
-METRICS = [(metric.value, ABOUT[metric].title) for metric in JUDGED]
+METRICS = [(metric.value, _(ABOUT[metric].title)) for metric in JUDGED]
 LONGEST_TOLERANCE = 7 * 24 * 60
 
 
@@ -130,12 +131,15 @@ class Condition(OrganizationScoped):
         ]  # fmt: skip
 
     def __str__(self) -> str:
-        return f"{self.text} of {self.monitored.device}"
+        return gettext("%(problem)s of %(device)s") % {
+            "problem": self.text,
+            "device": self.monitored.device,
+        }
 
     @property
     def text(self) -> str:
         """What is wrong, in words for pages."""
-        trouble = ABOUT[Metric(self.metric)].trouble
+        trouble = gettext(ABOUT[Metric(self.metric)].trouble)
         return f"{trouble} ({self.label})" if self.label else trouble
 
 
@@ -174,7 +178,8 @@ class Silence(OrganizationOwned, Base):
         ]  # fmt: skip
 
     def __str__(self) -> str:
-        return f"{self.reason} until {self.ends:%Y-%m-%d %H:%M}"
+        shown = {"reason": self.reason, "time": f"{self.ends:%Y-%m-%d %H:%M}"}
+        return gettext("%(reason)s until %(time)s") % shown
 
     def covers(self, device: Device, metric: str, now: datetime) -> bool:
         """Return whether nobody is told of this metric of the device now."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from controller.configs.models import Push, RolloutDevice
 from controller.devices.models import Device, Presence, StatusChange
@@ -100,7 +101,7 @@ def rollouts(device: Device, buckets: Buckets) -> list[dict[str, Any]]:
         {
             "kind": "rollout",
             "at": int(row.released.timestamp()),
-            "text": f"Rollout of {row.rollout.template.name}",
+            "text": gettext("Rollout of %(name)s") % {"name": row.rollout.template.name},
         }
         for row in rows[:MOST_EVENTS]
         if row.released is not None

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.utils.translation import gettext
+
 from controller.accounts.models import User
 from controller.monitoring.engine.metrics import ABOUT, CRITICAL, Metric
 from controller.monitoring.models import Condition
@@ -82,6 +84,7 @@ def metrics(rows: Iterable[Condition]) -> Iterator[Incident]:
         count = len({row.monitored_id for row in some})
         if count >= TOGETHER:
             yield Incident(
-                f"{ABOUT[Metric(metric)].trouble} on {count} devices",
+                gettext("%(problem)s on %(count)s devices")
+                % {"problem": gettext(ABOUT[Metric(metric)].trouble), "count": count},
                 count, min(row.bad_since for row in some), metric=metric,
             )  # fmt: skip

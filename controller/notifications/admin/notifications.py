@@ -104,7 +104,7 @@ class NotificationAdmin(RuleAdmin):
     def organization(self, obj: Notification) -> str:
         return str(obj.notice.organization or "shared")
 
-    @display(description=_("When"), ordering="created")
+    @display(description=_("Time"), ordering="created")
     def when(self, obj: Notification) -> Any:
         return obj.created
 

@@ -123,12 +123,12 @@ class GatewayBackupAdmin(RuleAdmin):
         others = row.gateway.backups.filter(state="stored").exclude(pk=row.pk)
         held = row.configuration
         facts = {
-            "State": state_of(row),
-            "Reason": row.get_reason_display(),
-            "Asked for by": row.author or "-",
-            "Taken": row.taken or "-",
-            "Version of the gateway": row.version or "-",
-            "File": f"{held.name}, {filesizeformat(held.size)}" if held else "-",
+            gettext("State"): state_of(row),
+            gettext("Reason"): row.get_reason_display(),
+            gettext("Requested by"): row.author or "-",
+            gettext("Taken"): row.taken or "-",
+            gettext("Version of the gateway"): row.version or "-",
+            gettext("File"): f"{held.name}, {filesizeformat(held.size)}" if held else "-",
             "SHA-256 of what it holds": held.digest if held else "-",
         }
         return {

@@ -149,7 +149,7 @@ class ChangeAdmin(Reviewed):
             "is_amendable": is_amendable(row),
             "rivals": Change.objects.filter(pk__in=conflicts.conflicting_changes(row)),
             "zone": row.gateway.zone,
-            "permission": permission_title(row.what.permission),
+            "permission": gettext(permission_title(row.what.permission)),
             "read_only": settings.ADAPTER_READ_ONLY,
             "found": found,
             "place": cached_surroundings(row, fresh="fresh" in request.GET),

@@ -67,7 +67,7 @@ class GatewayBackupPolicy(OrganizationOwned, Base):
         ]  # fmt: skip
 
     def __str__(self) -> str:
-        return f"Backups of {self.gateway or self.organization}"
+        return gettext("Backups of %(name)s") % {"name": self.gateway or self.organization}
 
     def clean(self) -> None:
         if self.gateway and self.gateway.organization_id != self.organization_id:

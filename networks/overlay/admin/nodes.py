@@ -85,6 +85,7 @@ class NodeAdmin(RuleAdmin):
     def where(self, obj: Node) -> str:
         if obj.is_relay:
             return badge(
-                gettext("Relay: %(value)s") % {"value": obj.device or "none yet"}, "busy"
+                gettext("Relay: %(value)s") % {"value": obj.device or gettext("none yet")},
+                "busy",
             )
         return str(obj.device) if obj.device else "-"

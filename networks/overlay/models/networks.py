@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from guardian.shortcuts import get_objects_for_user
 
@@ -245,7 +246,7 @@ class Member(Told, Dated):
         constraints = [models.UniqueConstraint(fields=["network", "node"], name="member_once")]
 
     def __str__(self) -> str:
-        return f"{self.node} in {self.network}"
+        return gettext("%(node)s in %(network)s") % {"node": self.node, "network": self.network}
 
 
 class Share(Told, Dated):
@@ -272,7 +273,10 @@ class Share(Told, Dated):
         ]
 
     def __str__(self) -> str:
-        return f"{self.network} for {self.email}"
+        return gettext("%(network)s for %(person)s") % {
+            "network": self.network,
+            "person": self.email,
+        }
 
 
 class JoinCode(Told, Dated):
