@@ -159,6 +159,7 @@ def read_iperf(status: int, output: str) -> Outcome:
             is_good=True,
             values=numbers(
                 {Metric.TCP_RATE: end["sum_received"].get("bits_per_second"),
+                 Metric.TCP_BYTES: sent.get("bytes"),
                  Metric.RETRANSMITS: sent.get("retransmits")}
             ),
         )  # fmt: skip
@@ -167,7 +168,10 @@ def read_iperf(status: int, output: str) -> Outcome:
         is_good=True,
         values=numbers(
             {Metric.UDP_RATE: total.get("bits_per_second"),
+             Metric.UDP_BYTES: total.get("bytes"),
              Metric.JITTER: total.get("jitter_ms"),
+             Metric.DATAGRAMS: total.get("packets"),
+             Metric.LOST_DATAGRAMS: total.get("lost_packets"),
              Metric.DATAGRAM_LOSS: total.get("lost_percent")}
         ),
     )  # fmt: skip

@@ -38,6 +38,10 @@ class Metric(StrEnum):
     RETRANSMITS = "retransmits"
     JITTER = "jitter"
     DATAGRAM_LOSS = "datagram_loss"
+    TCP_BYTES = "tcp_bytes"
+    UDP_BYTES = "udp_bytes"
+    DATAGRAMS = "datagrams"
+    LOST_DATAGRAMS = "lost_datagrams"
     # Of an organization: how many devices are measured, and how many of them answer or report.
     DEVICES = "devices"
     ONLINE = "online"
@@ -55,7 +59,8 @@ CHECKED = frozenset(
 # Of checks with a name; each stays until the check runs again.
 ACTIVE = frozenset({
     Metric.CHECK, Metric.CHECK_TIME, Metric.TCP_RATE, Metric.UDP_RATE, Metric.RETRANSMITS,
-    Metric.JITTER, Metric.DATAGRAM_LOSS,
+    Metric.JITTER, Metric.DATAGRAM_LOSS, Metric.TCP_BYTES, Metric.UDP_BYTES, Metric.DATAGRAMS,
+    Metric.LOST_DATAGRAMS,
 })  # fmt: skip
 
 
@@ -163,6 +168,10 @@ ABOUT: Mapping[Metric, About] = {
     Metric.RETRANSMITS: About("Retransmits", "", "iperf3 retransmits"),
     Metric.JITTER: About("Jitter", "ms", "iperf3 jitter"),
     Metric.DATAGRAM_LOSS: About("Datagram loss", "%", "iperf3 datagram loss"),
+    Metric.TCP_BYTES: About("Transferred data (TCP)", "B", "iperf3 TCP data"),
+    Metric.UDP_BYTES: About("Transferred data (UDP)", "B", "iperf3 UDP data"),
+    Metric.DATAGRAMS: About("Datagrams", "", "iperf3 datagrams"),
+    Metric.LOST_DATAGRAMS: About("Lost datagrams", "", "iperf3 lost datagrams"),
     Metric.RX_BYTES: About("Traffic", "bit/s", "traffic"),
     Metric.TX_BYTES: About("Traffic", "bit/s", "traffic"),
     Metric.ERRORS: About("Interface errors", "", "interface errors"),

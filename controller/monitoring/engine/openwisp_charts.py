@@ -8,6 +8,7 @@ from controller.monitoring.engine.metrics import Metric, series_key, split_key
 from controller.monitoring.engine.points import Points
 
 BLUE, ORANGE, GREEN, RED, GRAY = "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#7f7f7f"
+PURPLE = "#9467bd"
 GIGA = 1e9
 SMALL = 0.01
 # A chart's values of a series, and one value for all of its range.
@@ -29,6 +30,21 @@ def whole(points: Points) -> tuple[list[float | None], float | None]:
     return [None if one is None else float(round(one)) for one in values], (
         None if summary is None else float(round(summary))
     )
+
+
+def most_used(points: Points) -> tuple[list[float | None], float | None]:
+    """Return the commoner one of the lowest and the highest value of each bucket, and of all."""
+    values: list[float | None] = []
+    votes: dict[float, int] = {}
+    for count, mean, low, high in zip(
+        points.count, points.mean, points.low, points.high, strict=True
+    ):
+        if mean is None or low is None or high is None:
+            values.append(None)
+            continue
+        values.append(high if mean - low >= high - mean else low)
+        votes[values[-1]] = votes.get(values[-1], 0) + count  # type: ignore[index, arg-type]
+    return values, max(votes, key=lambda one: votes[one], default=None)
 
 
 def highest(points: Points) -> tuple[list[float | None], float | None]:
@@ -66,6 +82,8 @@ class Chart:
     colors: Sequence[str] | None = None
     colorscale: Mapping[str, Any] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
+    # One chart of all labels together: iperf3's of a device, whichever check made the test.
+    joined: bool = False
 
 
 UPTIME_SCALE = {
@@ -84,6 +102,9 @@ ACCESS_SCALE = {
             [2, "#d2a52e", "EVDO"], [1, "#67a7a7", "CDMA1x"], [None, "#377873", "GSM"]],
     "fixed_value": 5,
 }  # fmt: skip
+# Tests are rare: their points are connected over buckets without any.
+CONNECTED: Mapping[str, Any] = {"connect_points": True}
+OPEN: Mapping[str, Any] = {"connect_points": True, "fill": "none"}
 CHARTS: Sequence[Chart] = (
     Chart(
         200, "Ping Success Rate", "bar", "%",
@@ -107,7 +128,7 @@ CHARTS: Sequence[Chart] = (
     ),
     Chart(
         207, "Access Technology", "bar", "",
-        {"access_tech": Trace(Metric.ACCESS_TECHNOLOGY, whole)},
+        {"access_tech": Trace(Metric.ACCESS_TECHNOLOGY, most_used)},
         "By which technology the modem is connected.",
         ["Most used mobile access technology"], colorscale=ACCESS_SCALE,
     ),
@@ -149,6 +170,42 @@ CHARTS: Sequence[Chart] = (
         "How much of the fullest file system is used that can be written to.",
         ["Disk Usage"], [BLUE],
     ),
+    Chart(
+        280, "Bandwidth", "scatter", "adaptive_prefix+bps",
+        {"TCP": Trace(Metric.TCP_RATE, mean(1 / GIGA)),
+         "UDP": Trace(Metric.UDP_RATE, mean(1 / GIGA))},
+        "Bits per second in the tests by iperf3.",
+        ["TCP bitrate", "UDP bitrate"], [BLUE, RED], more=OPEN, joined=True,
+    ),
+    Chart(
+        290, "Transferred Data", "scatter", "adaptive_prefix+B",
+        {"TCP": Trace(Metric.TCP_BYTES, total), "UDP": Trace(Metric.UDP_BYTES, total)},
+        "What the tests by iperf3 sent.",
+        ["TCP transferred data", "UDP transferred data"], [BLUE, RED], more=OPEN, joined=True,
+    ),
+    Chart(
+        300, "Retransmits", "scatter", "", {"retransmits": Trace(Metric.RETRANSMITS, mean())},
+        "Segments that the tests over TCP had to send again.",
+        ["Restransmits"], [GRAY], more=CONNECTED, joined=True,
+    ),
+    Chart(
+        330, "Jitter", "scatter", " ms", {"jitter": Trace(Metric.JITTER, mean())},
+        "How much the delay of datagrams varied in the tests over UDP.",
+        ["Jitter"], [PURPLE], more=CONNECTED, joined=True,
+    ),
+    Chart(
+        340, "Datagram", "scatter", "",
+        {"lost_datagram": Trace(Metric.LOST_DATAGRAMS, mean()),
+         "total_datagram": Trace(Metric.DATAGRAMS, mean())},
+        "Datagrams that were sent, and that were lost, in the tests over UDP.",
+        ["Lost datagram", "Total datagram"], [RED, GREEN], more=OPEN, joined=True,
+    ),
+    Chart(
+        350, "Datagram Loss", "scatter", "%",
+        {"datagram_loss": Trace(Metric.DATAGRAM_LOSS, mean())},
+        "The share of datagrams that was lost in the tests over UDP.",
+        ["Datagram loss"], [RED], more=CONNECTED, joined=True,
+    ),
 )  # fmt: skip
 CLIENTS = Chart(
     230, "WiFi clients: {label}", "bar", "", {}, "How many clients were connected to {label}.",
@@ -184,9 +241,23 @@ def drawn(
     found = []
     for chart in order:
         metrics = [trace.metric for trace in chart.traces.values()]
-        for label in dict.fromkeys(one for metric in metrics for one in labels.get(metric, [])):
-            found.append(_drawn(chart, label, points))
+        some = dict.fromkeys(one for metric in metrics for one in labels.get(metric, []))
+        if chart.joined:
+            found.append(_drawn(chart, "", _joined(points, metrics)))
+        else:
+            found += [_drawn(chart, label, points) for label in some]
     return [chart for chart in found if chart is not None]
+
+
+def _joined(points: Mapping[str, Points], metrics: Sequence[Metric]) -> dict[str, Points]:
+    """Return the points of these metrics without labels."""
+    found: dict[str, Points] = {}
+    for key, one in points.items():
+        metric = split_key(key)[0]
+        if metric in metrics:
+            whole_device = found.setdefault(metric, Points.empty(len(one.count)))
+            whole_device.join(one)
+    return found
 
 
 def _drawn(chart: Chart, label: str, points: Mapping[str, Points]) -> dict[str, Any] | None:
