@@ -20,7 +20,7 @@ from django.db.models import F
 from benchmarks.fleet import mac
 from benchmarks.stage import stage
 from controller.configs.engine.render import render
-from networks.overlay.engine import configs, firewall, topology
+from networks.overlay.engine import configs, firewall, plan_changes, topology
 from networks.overlay.engine.firewall import Segment
 from networks.overlay.engine.keys import overlay_address, wireguard_pair
 from networks.overlay.engine.policies import Member
@@ -148,7 +148,7 @@ def in_memory(count: int) -> None:
     before = topology.plans(world(known, count))
     planned = time.perf_counter()
     after = topology.plans(world(known, count + 1))
-    changes = topology.changed(before, after)
+    changes = plan_changes.changed(before, after)
     compared = time.perf_counter()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -109,6 +109,18 @@ class Machine:
             start_new_session=True,
         )  # fmt: skip
 
+    def start(self, *command: str) -> None:
+        """Run a program in the machine until the end of the lab."""
+        process = subprocess.Popen(self.inside(*command), stderr=subprocess.DEVNULL)
+        self.lab.closing.append(lambda: _end(process))
+
+    def asks(self, *question: str) -> list[str] | None:
+        """Return the answers to a question of dig; None if nobody answers it."""
+        at = () if question[0].startswith("@") else ("@127.0.0.1",)
+        words = ("dig", "+short", "+tries=1", "+time=2", *at, *question)
+        done = tried(*self.inside(*words))
+        return None if done.returncode else done.stdout.split()
+
     def stop_agent(self) -> None:
         if self.agent is not None:
             with suppress(ProcessLookupError):
@@ -141,6 +153,11 @@ class Machine:
 
     def pinging(self, target: str) -> "Pinging":
         return Pinging(self, target)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.kill()
+    process.wait()
 
 
 class Pinging:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from netjsonconfig import OpenWrt
 
-from networks.overlay.engine import configs, topology
+from networks.overlay.engine import configs, plan_changes, topology
 from networks.overlay.engine.keys import checked_public, overlay_address, wireguard_pair
 from networks.overlay.engine.overlay_names import (
     device_id,
@@ -109,7 +109,7 @@ def test_nothing_has_changed_exactly_where_plans_are_equal(
     before: list[tuple[int, ...]], after: list[tuple[int, ...]]
 ) -> None:
     old, new = topology.plans(world(*before)), topology.plans(world(*after))
-    changed = topology.changed(old, new)
+    changed = plan_changes.changed(old, new)
     for number in old.keys() | new.keys():
         one, other = old.get(number, topology.NOTHING), new.get(number, topology.NOTHING)
         lines = set(configs.lines_of(one)), set(configs.lines_of(other))
@@ -122,7 +122,7 @@ def test_what_is_new_turns_the_old_plan_into_the_new_one(
     before: list[tuple[int, ...]], after: list[tuple[int, ...]]
 ) -> None:
     old, new = topology.plans(world(*before)), topology.plans(world(*after))
-    for number, changes in topology.changed(old, new).items():
+    for number, changes in plan_changes.changed(old, new).items():
         one, other = old.get(number, topology.NOTHING), new.get(number, topology.NOTHING)
         peers = (set(one.peers) - set(changes.peers_removed)) | set(changes.peers_added)
         assert peers == set(other.peers)
@@ -144,7 +144,7 @@ def test_the_relay_lets_each_member_speak_as_itself_alone(
 
 def test_a_join_changes_its_own_network_and_the_relay_alone() -> None:
     before, after = world((1, 2), (3, 4)), world((1, 2, 5), (3, 4))
-    changed = topology.changed(topology.plans(before), topology.plans(after))
+    changed = plan_changes.changed(topology.plans(before), topology.plans(after))
     assert changed.keys() == {RELAY, 1, 2, 5}
     assert [line.names[0] for line in changed[1].names_added] == ["node-5"]
     assert [peer.public_key for peer in changed[RELAY].peers_added] == ["key-5"]

@@ -151,6 +151,47 @@ def test_ipv4_goes_by_the_relay_and_directly_as_ipv6_does(
     assert one.sends_by("10.64.7.9") == "lan"
 
 
+@pytest.mark.skipif(not shutil.which("dnsmasq"), reason="there is no dnsmasq")
+def test_a_relay_answers_for_the_names_of_the_networks_of_whoever_asks(
+    lab: NatLab, joined: Callable[..., Machine], hub: Machine, url: str, network: Network
+) -> None:
+    one, other = joined("one", "port"), joined("other", "port")
+    foreign = factories.network(network.owner, "Foreign")
+    factories.member(foreign, name="hidden")
+    for each in (network, foreign):
+        update_network(each, by=network.owner, has_resolver=True, ipv4_range="auto")
+    folder = one.root / "etc/dnsmasq.d"
+    folder.mkdir()
+    start(hub, url, one, other)
+    until(lambda: one.sees(address("other")))
+    # The member's own dnsmasq asks the relay for the zones of its networks alone.
+    one.start(
+        "dnsmasq", "--no-daemon", "--no-resolv", "--no-hosts", "--user=root", "--pid-file",
+        "--conf-file=/dev/null", f"--conf-dir={folder}", "--listen-address=127.0.0.1",
+        "--bind-interfaces", "--stop-dns-rebind",
+    )  # fmt: skip
+    zone, at = f"{network.slug}.mesh", Member.objects.get(node__name="other").ipv4_address
+    until(lambda: one.asks(f"other.{zone}", "AAAA") == [address("other")])
+    assert one.asks(f"other.{zone}", "A") == [at]
+    assert one.asks("-x", address("other")) == [f"other.{zone}."]
+    assert one.asks("-x", str(at)) == [f"other.{zone}."]
+    assert one.asks(f"nobody.{zone}", "AAAA") == []
+    assert one.asks("example.org", "A") == []
+
+    # Another network's resolver does not answer, and ours does not know its names.
+    lines = (hub.folder / "resolvers").read_text().splitlines()
+    servers = {line.split()[2]: line.split()[1] for line in lines if line[0] == "r"}
+    name = f"hidden.{foreign.slug}.mesh"
+    assert one.asks(f"@{servers[str(network.pk)]}", name, "AAAA") == []
+    assert one.asks(f"@{servers[str(network.pk)]}", f"one.{zone}", "AAAA") == [address("one")]
+    assert one.asks(f"@{servers[str(foreign.pk)]}", name, "AAAA") is None
+
+    # Who has left is not found any more.
+    remove_member(Member.objects.get(node__name="other"), by=network.owner)
+    hub.serve(relay(), url)
+    until(lambda: one.asks(f"other.{zone}", "AAAA") == [])
+
+
 def test_a_relay_that_dies_is_replaced_by_the_other(
     lab: NatLab, joined: Callable[..., Machine], hub: Machine, url: str
 ) -> None:

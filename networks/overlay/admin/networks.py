@@ -35,13 +35,14 @@ class NetworkForm(RuleForm):
 
     class Meta:
         model = Network
-        fields = ["name", "master", "ipv4_range"]
+        fields = ["name", "master", "ipv4_range", "has_resolver"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance._state.adding:
             self.fields.pop("master", None)
             self.fields.pop("ipv4_range", None)
+            self.fields.pop("has_resolver", None)
         elif "master" in self.fields:
             rows = self.instance.members.active().select_related("node", "network")
             field: Any = self.fields["master"]
@@ -71,7 +72,7 @@ class NetworkAdmin(RuleAdmin):
     list_select_related = ["owner"]
     search_fields = ["name", "owner__username", "members__node__name"]
     ordering = ["name"]
-    fields = [("name", "master"), "ipv4_range"]
+    fields = [("name", "master"), ("ipv4_range", "has_resolver")]
     change_form_template = "admin/networks/network/change_form.html"
     list_before_template = "portal/network_invitations.html"
     delete_rule = staticmethod(lambda _network: None)
@@ -171,6 +172,7 @@ class NetworkAdmin(RuleAdmin):
             "portal": request.build_absolute_uri("/").rstrip("/"),
             "relay": plans.relay(),
             "conflicts": ranges.conflicts(network, user),
+            "lacking": plans.lacking("dnsmasq") if network.has_resolver else [],
         }
 
     def live_part(self, request: HttpRequest, network: Network) -> dict[str, Any]:
@@ -258,7 +260,10 @@ def _add_link(network: Network, user: User, data: QueryDict) -> Said:
 
 
 def _add_phone(network: Network, user: User, data: QueryDict) -> Said:
-    member, text = join_codes.static_member(network, by=user, name=data.get("name", ""))
+    system = join_codes.LINUX if data.get("system") == join_codes.LINUX else join_codes.APP
+    member, text = join_codes.static_member(
+        network, by=user, name=data.get("name", ""), system=system
+    )
     return {"member": member, "config": text, "qr": qr_code(text), "title": member.node.name}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from networks.overlay.engine import zones
 from networks.overlay.engine.topology import Direct, Name, Peer, Plan, RelayLink
 
 INTERFACE, DIRECT_INTERFACE = "muster0", "muster1"
@@ -72,14 +73,19 @@ def _peer(peer: Peer) -> list[str]:
     return lines
 
 
-def phone_config(plan: Plan, *, private_key: str) -> str:
-    """Return a static WireGuard app configuration with the relay as only peer."""
+def phone_config(plan: Plan, *, private_key: str, is_linux: bool = False) -> str:
+    """Return a static WireGuard configuration with the relay as only peer.
+
+    Apps would ask the overlay's resolver for all names; wg-quick on Linux can leave it the zones.
+    """
     (relay,) = plan.peers[:1]
+    names = zones.wg_quick_lines(plan.resolver) if is_linux and plan.resolver else ()
     lines = [
         "[Interface]",
         f"PrivateKey = {private_key}",
         f"Address = {', '.join(_own_addresses(plan))}",
         f"MTU = {LOWEST_MTU}",
+        *names,
         *_peer(relay),
     ]
     return "\n".join(lines) + "\n"
@@ -123,10 +129,19 @@ def parts(plan: Plan, *, firewall: str = "", is_relay: bool = False) -> dict[str
         found["firewall"] = firewall
     if is_relay:
         found |= {"relay": "yes\n", "observer.conf": observer_config(plan)}
+    return found | _more_parts(plan, is_relay=is_relay)
+
+
+def _more_parts(plan: Plan, *, is_relay: bool) -> dict[str, str]:
+    found: dict[str, str] = {}
     if plan.direct is not None:
         found["direct"] = direct_lines(plan.direct)
     if plan.relays:
         found["relays"] = relay_lines(plan.relays)
+    if plan.resolver is not None and not is_relay:
+        found["resolver"] = zones.client_lines(plan.resolver)
+    if plan.resolvers:
+        found["resolvers"] = zones.relay_lines(plan.resolvers, plan.zone_names)
     if plan.ranges:
         found["ranges"] = range_lines(plan)
     return found

@@ -11,7 +11,8 @@ connection, so that a policy that changes ends what it forbids with the next pac
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from networks.overlay.engine.policies import OPEN, Member, Policy, Rule
+from networks.overlay.engine.policies import OPEN, WITH_PORTS, Member, Policy, Rule
+from networks.overlay.engine.zones import PORT, Resolver
 
 TABLE = "inet muster_overlay"
 # All interfaces of the overlay.
@@ -111,8 +112,12 @@ class View:
         return is_from and (self.target is None or self.target.is_among(rule.targets))
 
 
-def relay_table(segments: Sequence[Segment], interface: str) -> str:
+def relay_table(
+    segments: Sequence[Segment], interface: str, resolvers: Sequence[Resolver] = ()
+) -> str:
     """Return the relay's ruleset: forwarding as allowed by the networks' policies.
+
+    A resolver is reached by the members of its networks alone.
 
     The sets ``talks`` remember which members talk, so that those try to do so directly.
     """
@@ -138,8 +143,36 @@ def relay_table(segments: Sequence[Segment], interface: str) -> str:
             # Drop traffic between the overlay and the relay's own networks, both ways.
             f'\t\tiifname "{interface}" drop',
             f'\t\toifname "{interface}" drop\n\t}}',
+            *_resolver_chains(resolvers, interface),
         ],
     )
+
+
+def _resolver_chains(resolvers: Sequence[Resolver], interface: str) -> list[str]:
+    if not resolvers:
+        return []
+    lead, let_in = [], []
+    for one in resolvers:
+        clients = f"{{ {', '.join(one.clients)} }}"
+        for protocol in WITH_PORTS:
+            lead.append(
+                f"\t\tip6 daddr {one.address} {protocol} dport 53 "
+                f"dnat ip6 to [{one.address}]:{PORT}"
+            )
+            let_in.append(
+                f'\t\tiifname "{interface}" ip6 saddr {clients} ip6 daddr {one.address} '
+                f"{protocol} dport {PORT} accept"
+            )
+    addresses = ", ".join(one.address for one in resolvers)
+    return [
+        "\tchain lead {\n\t\ttype nat hook prerouting priority -100;",
+        *lead,
+        "\t}",
+        "\tchain input {\n\t\ttype filter hook input priority 0; policy accept;",
+        *let_in,
+        f"\t\tip6 daddr {{ {addresses} }} drop",
+        "\t}",
+    ]
 
 
 def member_table(segments: Sequence[Segment], address: str) -> str:

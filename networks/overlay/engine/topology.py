@@ -7,14 +7,14 @@ plan: a plan names the interface that they use, and the relays that observe it.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from ipaddress import IPv6Address
 from itertools import combinations
-from typing import TypeVar
 
-T = TypeVar("T")
+from networks.overlay.engine import zones
+from networks.overlay.engine.zones import Resolver, ZoneName
 
 Pair = tuple[int, int]
 """Ids of two nodes, the lower first."""
@@ -49,6 +49,7 @@ class Network:
     """IPv4 range; empty without IPv4."""
     addresses4: Mapping[int, str] = field(default_factory=dict, hash=False)
     """IPv4 addresses by member."""
+    has_resolver: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,15 @@ class Topology:
     def names(self) -> Mapping[int, tuple["Name", ...]]:
         """Return, by network, the hosts lines of its members, shared by all plans."""
         return {network.id: tuple(_names(self, network)) for network in self.networks}
+
+    @cached_property
+    def resolvers(self) -> Mapping[tuple[int, ...], Resolver]:
+        """Return the resolvers by the networks that they answer for."""
+        clients: defaultdict[tuple[int, ...], list[str]] = defaultdict(list)
+        for node in self.networks_of:
+            if ids := _asked(self, node):
+                clients[ids].append(self.nodes[node].address)
+        return {ids: _resolver(self, ids, clients[ids]) for ids in sorted(clients)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +137,6 @@ class RelayLink:
 
 
 NO_MASTER = Name("::1", ("master",))
-# Parts of a plan that are compared as a whole.
-OTHERS = ("address", "port", "hostname", "prefix", "direct", "relays", "ranges")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,23 +154,11 @@ class Plan:
     relays: tuple[RelayLink, ...] = ()
     """All relays, the first of which is the first peer; empty if there is one."""
     ranges: tuple[Range, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """Difference between two plans of a node."""
-
-    peers_added: tuple[Peer, ...] = ()
-    peers_removed: tuple[Peer, ...] = ()
-    names_added: tuple[Name, ...] = ()
-    names_removed: tuple[Name, ...] = ()
-    others: tuple[str, ...] = field(default=())
-
-    def __bool__(self) -> bool:
-        return bool(
-            self.peers_added or self.peers_removed or self.names_added or self.names_removed
-            or self.others
-        )  # fmt: skip
+    resolver: Resolver | None = None
+    """The resolver that the device asks."""
+    resolvers: tuple[Resolver, ...] = ()
+    """The resolvers that a relay runs, and the names that they know."""
+    zone_names: tuple[ZoneName, ...] = ()
 
 
 NOTHING = Plan("", 0, (), ())
@@ -187,7 +183,7 @@ def _names(world: Topology, network: Network) -> Iterator[Name]:
             yield Name(address, ("master",))
     for member in sorted(network.members, key=lambda one: world.nodes[one].name):
         node = world.nodes[member]
-        full = f"{node.name}.{network.slug}.{world.suffix}"
+        full = f"{node.name}.{_zone(world, network)}"
         for address in _addresses(world, network, member):
             yield Name(address, (node.name, full))
 
@@ -196,6 +192,37 @@ def _addresses(world: Topology, network: Network, member: int) -> Iterator[str]:
     yield world.nodes[member].address
     if member in network.addresses4:
         yield network.addresses4[member]
+
+
+def _zone(world: Topology, network: Network) -> str:
+    return f"{network.slug}.{world.suffix}"
+
+
+def _asked(world: Topology, node_id: int) -> tuple[int, ...]:
+    """Return the networks whose names a member asks a resolver for."""
+    return tuple(one.id for one in world.networks_of[node_id] if one.has_resolver)
+
+
+def _resolver(world: Topology, ids: tuple[int, ...], clients: Iterable[str]) -> Resolver:
+    rows = [one for one in world.networks if one.id in ids]
+    found = zones.resolver(
+        ids,
+        [_zone(world, one) for one in rows],
+        [one.range4 for one in rows if one.range4],
+        world.prefix,
+    )
+    return replace(found, clients=tuple(sorted(clients)))
+
+
+def _zone_names(world: Topology) -> Iterator[ZoneName]:
+    for network in world.networks:
+        if not network.has_resolver:
+            continue
+        for line in world.names[network.id]:
+            full = line.names[-1]
+            # The name "master" has no long form in hosts files, where it is one for all networks.
+            name = full if "." in full else f"{full}.{_zone(world, network)}"
+            yield ZoneName(network.id, line.address, name)
 
 
 def plan(world: Topology, node_id: int) -> Plan:
@@ -221,7 +248,14 @@ def plan(world: Topology, node_id: int) -> Plan:
         direct=_direct(world, node),
         relays=tuple(_relay_links(world, node)),
         ranges=ranges,
+        resolver=_resolver_of(world, node_id),
     )
+
+
+def _resolver_of(world: Topology, node_id: int) -> Resolver | None:
+    found = world.resolvers.get(_asked(world, node_id))
+    # Who else asks it does not concern the member.
+    return replace(found, clients=()) if found else None
 
 
 def _peers(world: Topology, ranges: Iterable[Range]) -> Iterator[Peer]:
@@ -287,6 +321,8 @@ def relay_plan(world: Topology, relay: Node) -> Plan:
         ranges=tuple(
             Range(one.range4, mine.get(one.range4, "")) for one in world.networks if one.range4
         ),
+        resolvers=tuple(world.resolvers.values()),
+        zone_names=tuple(_zone_names(world)),
     )
 
 
@@ -302,69 +338,3 @@ def plans(world: Topology) -> dict[int, Plan]:
     """Compute the plans of all members. Name blocks of a network are shared objects."""
     found = {node_id: plan(world, node_id) for node_id in world.networks_of}
     return found | {relay.id: relay_plan(world, relay) for relay in world.relays}
-
-
-def diff(old: Plan | None, new: Plan | None) -> Changes:
-    return _diff(old or NOTHING, new or NOTHING, {})
-
-
-def changed(old: Mapping[int, Plan], new: Mapping[int, Plan]) -> dict[int, Changes]:
-    """Return the changes by node. Nodes without changes are left out."""
-    known: dict[tuple[int, int], tuple[tuple[Name, ...], tuple[Name, ...]]] = {}
-    found = {
-        node: _diff(old.get(node, NOTHING), new.get(node, NOTHING), known)
-        for node in old.keys() | new.keys()
-    }
-    return {node: changes for node, changes in found.items() if changes}
-
-
-def _diff(
-    old: Plan,
-    new: Plan,
-    known: dict[tuple[int, int], tuple[tuple[Name, ...], tuple[Name, ...]]],
-) -> Changes:
-    peers_added, peers_removed = _apart(old.peers, new.peers)
-    added: list[Name] = []
-    removed: list[Name] = []
-    for before, after in _matched(old.hosts, new.hosts):
-        # Blocks are shared by all members of a network, so their differences are computed once.
-        at = (id(before), id(after))
-        if at not in known:
-            known[at] = _apart(before, after)
-        added += known[at][0]
-        removed += known[at][1]
-    others = tuple(name for name in OTHERS if getattr(old, name) != getattr(new, name))
-    stay = set(added) & set(removed)
-    return Changes(
-        peers_added,
-        peers_removed,
-        tuple(one for one in added if one not in stay),
-        tuple(one for one in removed if one not in stay),
-        others,
-    )
-
-
-def _matched(
-    old: Collection[tuple[Name, ...]], new: Collection[tuple[Name, ...]]
-) -> Iterator[tuple[tuple[Name, ...], tuple[Name, ...]]]:
-    """Pair up the blocks that differ between two plans."""
-    before = {id(one) for one in old}
-    after = {id(one) for one in new}
-    gone = [one for one in old if id(one) not in after]
-    come = [one for one in new if id(one) not in before]
-    length = max(len(gone), len(come))
-    empty: tuple[Name, ...] = ()
-    gone += [empty] * (length - len(gone))
-    come += [empty] * (length - len(come))
-    return zip(gone, come, strict=True)
-
-
-def _apart(old: tuple[T, ...], new: tuple[T, ...]) -> tuple[tuple[T, ...], tuple[T, ...]]:
-    """Return the items only in `new` and the items only in `old`."""
-    if old == new:
-        return (), ()
-    before, after = set(old), set(new)
-    return (
-        tuple(one for one in new if one not in before),
-        tuple(one for one in old if one not in after),
-    )

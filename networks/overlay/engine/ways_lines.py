@@ -27,6 +27,7 @@ NUMBER = re.compile(r"[0-9]{1,12}")
 MILLISECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 BYTES = re.compile(r"([0-9]{1,18}) ([0-9]{1,18})")
 UNABLE = frozenset({"nft"})
+LACKED = frozenset({"dnsmasq"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Report:
     """Prefixes of the networks that the member is in."""
     shadowed: tuple[str, ...] | None = None
     """Prefixes of the overlay that the member leaves to a network that it is in."""
+    lacks: tuple[str, ...] | None = None
+    """Programs that a relay does not have."""
     mapped: tuple[int, int] | None = None
     """Port and seconds of a port mapping."""
     unable: str | None = None
@@ -91,6 +94,8 @@ def _read_prefixes(report: Report, words: list[str]) -> None:
     match words:
         case ["lan", *texts]:
             report.lans = _prefixes(texts)
+        case ["lacks", *programs]:
+            report.lacks = tuple(sorted(LACKED.intersection(programs)))
         case ["shadowed", *texts]:
             report.shadowed = _prefixes(texts)
 

@@ -197,6 +197,13 @@ class Network(Told, Dated):
             "chooses a free one. Leave empty for IPv6 alone."
         ),
     )  # fmt: skip
+    has_resolver = models.BooleanField(
+        _("names by DNS"), default=False,
+        help_text=_(
+            "Relays answer for the names of the members. They need dnsmasq. Without this, "
+            "members find each other by their hosts files alone."
+        ),
+    )  # fmt: skip
     policy = models.JSONField(default=dict, blank=True)
     policy_tests = models.JSONField(default=list, blank=True)
     refreshed = models.DateTimeField(null=True, editable=False)

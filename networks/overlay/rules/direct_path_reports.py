@@ -29,13 +29,16 @@ def receive(node: Node, report: Report) -> None:
     with transaction.atomic():
         _sight(node, report.sightings)
         direct_paths.note_talks(report.talks)
-    _keep_alive(node)
+    _keep_alive(node, report)
 
 
-def _keep_alive(node: Node) -> None:
+def _keep_alive(node: Node, report: Report) -> None:
     now = timezone.now()
-    if node.reported_at is None or now - node.reported_at > RENEWED:
-        Node.objects.filter(pk=node.pk).update(reported_at=now)
+    lacks = node.offers.get("lacks", []) if report.lacks is None else list(report.lacks)
+    is_new = lacks != node.offers.get("lacks", [])
+    if is_new or node.reported_at is None or now - node.reported_at > RENEWED:
+        offers = node.offers | {"lacks": lacks} if is_new else node.offers
+        Node.objects.filter(pk=node.pk).update(offers=offers, reported_at=now)
 
 
 def _note_offers(node: Node, report: Report) -> None:

@@ -38,6 +38,8 @@ INVALID_CODE = "invalid-code"
 LONGEST_AGENT = 64
 MOST_CODES = 100
 HEARTBEAT_RENEWED = timedelta(seconds=1)
+# What a static configuration is for.
+APP, LINUX = "app", "linux"
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,9 @@ def leave(node: Node) -> None:
 
 
 @transaction.atomic
-def static_member(network: Network, *, by: User, name: str) -> tuple[Member, str]:
+def static_member(
+    network: Network, *, by: User, name: str, system: str = APP
+) -> tuple[Member, str]:
     """Add a member with a static configuration, such as a phone.
 
     Returns the member and its configuration, which contains the private key and is not
@@ -249,11 +253,18 @@ def static_member(network: Network, *, by: User, name: str) -> tuple[Member, str
             gettext("There is no relay yet that a phone could reach: set one up first.")
         )
     private, public = wireguard_pair()
-    node = new_node(public, owner=by, name=name, key_mode=Node.KeyMode.STATIC)
+    node = new_node(
+        public, owner=by, name=name, key_mode=Node.KeyMode.STATIC, offers={"system": system}
+    )
     node.save()
     member = add(network, node, by=by)
-    text = configs.phone_config(plan(load_topology([node.pk]), node.pk), private_key=private)
-    return member, text
+    return member, _static_text(node, private)
+
+
+def _static_text(node: Node, private: str) -> str:
+    made = plan(load_topology([node.pk]), node.pk)
+    is_linux = node.offers.get("system") == LINUX
+    return configs.phone_config(made, private_key=private, is_linux=is_linux)
 
 
 @transaction.atomic
@@ -270,4 +281,4 @@ def reissue(member: Member, *, by: User) -> str:
     private, node.public_key = wireguard_pair()
     node.save(update_fields=["public_key"])
     mark_outdated(networks_of(node), also=[node.pk])
-    return configs.phone_config(plan(load_topology([node.pk]), node.pk), private_key=private)
+    return _static_text(node, private)

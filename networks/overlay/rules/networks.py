@@ -104,9 +104,9 @@ def create_network(owner: User, *, name: object) -> Network:
 
 @transaction.atomic
 def update_network(network: Network, /, *, by: User, **values: Any) -> Network:
-    """Change ``name``, ``ipv4_range`` and ``master`` (the id of a member, or None)."""
+    """Change ``name``, ``ipv4_range``, ``has_resolver`` and ``master`` (a member's id, or None)."""
     check(by, network, "change")
-    if unknown := values.keys() - {"name", "master", "ipv4_range"}:
+    if unknown := values.keys() - {"name", "master", "ipv4_range", "has_resolver"}:
         raise Refused(
             gettext("A network has no %(unknown)s.") % {"unknown": sorted(unknown)[0]}
         )
@@ -118,6 +118,9 @@ def update_network(network: Network, /, *, by: User, **values: Any) -> Network:
         mark_outdated([network.pk])
         if master is not None and master.state != Member.State.ACTIVE:
             raise Refused({"ros-master": [gettext("This member has not been let in yet.")]})
+    if "has_resolver" in values:
+        network.has_resolver = bool(values["has_resolver"])
+        mark_outdated([network.pk])
     network.save()
     if "ipv4_range" in values:
         ranges.set_range(network, values["ipv4_range"], by=by)

@@ -146,6 +146,7 @@ def load_topology(node_ids: Collection[int] | None = None) -> Topology:
                 node_of.get(one.master_id) if one.master_id else None,
                 one.ipv4_range,
                 addresses4[one.pk],
+                one.has_resolver,
             )
             for one in rows
         ),
@@ -158,6 +159,11 @@ def load_topology(node_ids: Collection[int] | None = None) -> Topology:
 def relays() -> list[Node]:
     """Return all relays, the first of which members use until they have measured others."""
     return list(Node.objects.filter(is_relay=True).order_by("rank")) or [relay()]
+
+
+def lacking(program: str) -> list[str]:
+    """Return the names of the relays that report to lack a program."""
+    return [one.name for one in relays() if program in one.offers.get("lacks", ())]
 
 
 def _node(row: Node) -> topology.Node:
@@ -206,7 +212,7 @@ def script_parts(
     """
     if node.is_relay:
         plan = topology.relay_plan(made, made.nodes[node.pk])
-        table = firewall.relay_table(segments(), configs.INTERFACE)
+        table = firewall.relay_table(segments(), configs.INTERFACE, plan.resolvers)
         return plan, configs.parts(plan, firewall=table, is_relay=True)
     plan = topology.plan(made, node.pk)
     table = ""

@@ -150,7 +150,7 @@ class NetworkSerializer(serializers.ModelSerializer[Network]):
         model = Network
         fields = (
             "id", "name", "slug", "owner", "role", "member_count", "master", "ipv4_range",
-            "share_token", "refreshed", "created", "modified",
+            "has_resolver", "share_token", "refreshed", "created", "modified",
         )  # fmt: skip
         read_only_fields = ("id", "slug", "refreshed", "created", "modified")
 
@@ -202,6 +202,10 @@ class InvitationSerializer(serializers.ModelSerializer[Share]):
 
 class NewPhone(serializers.Serializer[Any]):
     name = serializers.CharField()
+    system = serializers.ChoiceField(
+        choices=["app", "linux"], default="app",
+        help_text="app: WireGuard's own apps. linux: wg-quick, which finds names by DNS too.",
+    )  # fmt: skip
 
 
 class Phone(serializers.Serializer[Any]):

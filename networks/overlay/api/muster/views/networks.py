@@ -147,9 +147,7 @@ class NetworkViewSet(MeshView, ModelViewSet[Network]):
         network = self.get_object()
         shape = NewPhone(data=request.data)
         shape.is_valid(raise_exception=True)
-        member, text = join_codes.static_member(
-            network, by=self.user, name=shape.validated_data["name"]
-        )
+        member, text = join_codes.static_member(network, by=self.user, **shape.validated_data)
         shown = MemberSerializer(member, context=self.get_serializer_context()).data
         return Response({"member": shown, "config": text, "qr": qr_code(text)}, status=CREATED)
 
