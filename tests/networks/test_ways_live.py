@@ -151,7 +151,10 @@ def test_ipv4_goes_by_the_relay_and_directly_as_ipv6_does(
     assert one.sends_by("10.64.7.9") == "lan"
 
 
-@pytest.mark.skipif(not shutil.which("dnsmasq"), reason="there is no dnsmasq")
+@pytest.mark.skipif(
+    not (shutil.which("dnsmasq") and shutil.which("dig")),
+    reason="there is no dnsmasq, or no dig",
+)
 def test_a_relay_answers_for_the_names_of_the_networks_of_whoever_asks(
     lab: NatLab, joined: Callable[..., Machine], hub: Machine, url: str, network: Network
 ) -> None:
