@@ -38,6 +38,12 @@ KINDS: dict[str, tuple[str, ...]] = {
     "port+symmetric": ("port", "symmetric"),
     "blocked": ("blocked",),
 }
+# Pairs behind one router of a carrier, by whether they are behind routers of their own.
+CARRIERS = {
+    "one carrier, no hairpin": True,
+    "one carrier, hairpin": True,
+    "one carrier, 100.64/10": False,
+}
 HARD = {"symmetric", "port+symmetric"}
 ANYBODY = {"open", "cone", "address"}
 AT_ONCE = 3
@@ -145,7 +151,9 @@ def table(kinds: list[str]) -> dict[tuple[str, str], Cell]:
             for kind in kinds
             for side in "ab"
         }
-        portal.start(ends.values())
+        carried = {title: customers(lab, title) for title in CARRIERS}
+        portal.start([*ends.values(), *itertools.chain(*carried.values())])
+        open_hairpin(lab, *carried["one carrier, hairpin"])
         time.sleep(10)
         todo = list(itertools.combinations_with_replacement(kinds, 2))
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -154,7 +162,30 @@ def table(kinds: list[str]) -> dict[tuple[str, str], Cell]:
             for names, cell in zip(todo, cells, strict=True):
                 found[names] = cell.result()
                 print(line(names, found[names]), flush=True)
+            rows = {
+                title: pool.submit(measure, *both, PATIENCE) for title, both in carried.items()
+            }
+            for title, cell in rows.items():
+                print(line((title,), cell.result()), flush=True)
     return found
+
+
+def customers(lab: NatLab, title: str) -> tuple[Machine, Machine]:
+    """Return two customers of one carrier."""
+    carrier = lab.carrier()
+    names = [
+        f"{title.rpartition(' ')[2].replace('.', '-').replace('/', '-')}-{side}"
+        for side in "ab"
+    ]
+    one, other = (lab.customer(name, carrier, has_router=CARRIERS[title]) for name in names)
+    return one, other
+
+
+def open_hairpin(lab: NatLab, one: Machine, other: Machine) -> None:
+    from networks.overlay.models import Node
+
+    ports = {each: Node.objects.get(name=each.name).ports[1] for each in (one, other)}
+    lab.hairpin(lab.outermost[one.name], ports)
 
 
 def patience(one: str, other: str) -> float:
@@ -163,8 +194,9 @@ def patience(one: str, other: str) -> float:
     return PATIENCE_TURNS if "accept" in {one, other} else PATIENCE
 
 
-def line(names: tuple[str, str], cell: Cell) -> str:
-    is_expected = (cell.way == "direct") == is_possible(*names)
+def line(names: tuple[str, ...], cell: Cell) -> str:
+    expected = is_possible(*names) if len(names) > 1 else names[0] != "one carrier, no hairpin"  # type: ignore[call-arg]
+    is_expected = (cell.way == "direct") == expected
     mark = "" if is_expected else "   UNEXPECTED"
     pair = " and ".join(names)
     return (

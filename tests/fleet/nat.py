@@ -28,6 +28,7 @@ PORTAL = "198.51.100.250"
 PORTAL_PORT = 8000
 INSIDE = "10.9.0.2"
 CHUNK = 65536
+CARRIERS = 200
 V6 = "2001:db8"
 
 # Rules of a router whose outer interface is `wan` and whose member has the address `inside`.
@@ -134,6 +135,20 @@ class Machine:
         for end in ("wan", "eth0"):
             tried("ip", "-n", self.space, "link", "set", end, "down")
 
+    def fall_asleep(self) -> Callable[[], None]:
+        """Stop everything that runs on the machine. Returns what wakes it up."""
+        pids = [int(pid) for pid in run("ip", "netns", "pids", self.space).split()]
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+
+        def wake_up() -> None:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+        return wake_up
+
     def sees(self, target: str, *, count: int = 1, wait: int = 2) -> bool:
         words = ("ping", "-c", str(count), "-i", "0.2", "-W", str(wait), target)
         return tried(*self.inside(*words)).returncode == 0
@@ -164,15 +179,19 @@ class Pinging:
     """Twenty pings a second, each of which is looked for afterwards."""
 
     INTERVAL = 0.05
+    # A probe, the look at its answer, and the change of a route may each come late.
+    LATE = 3
 
     def __init__(self, machine: Machine, target: str) -> None:
+        self.pace = Pace(machine.lab.internet)
         self.process = subprocess.Popen(
-            machine.inside("ping", "-i", str(self.INTERVAL), target),
+            machine.inside("ping", "-6", "-i", str(self.INTERVAL), target),
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
     def longest_silence(self) -> float:
         """End it, and return the seconds of the longest run of unanswered pings."""
+        self.pace.stop()
         self.process.send_signal(signal.SIGINT)
         said, _ = self.process.communicate(timeout=20)
         numbers = [
@@ -184,6 +203,42 @@ class Pinging:
             return float("inf")
         gaps = [after - before - 1 for before, after in itertools.pairwise(numbers)]
         return max(gaps, default=0) * self.INTERVAL
+
+    def own_silence(self) -> float:
+        """End it, and return the longest silence less what the machine itself was late."""
+        silence = self.longest_silence()
+        return max(silence - self.LATE * self.pace.delay(), 0.0)
+
+
+class Pace:
+    """A shell that pings and sleeps as an agent does, in a namespace where nothing changes.
+
+    It tells how late a busy machine is.
+    """
+
+    SLEEP = 0.2
+
+    def __init__(self, space: str) -> None:
+        turn = f"ping -c 1 {PORTAL} >/dev/null; read up rest </proc/uptime; echo $up; sleep {self.SLEEP}"
+        self.process = subprocess.Popen(
+            ("ip", "netns", "exec", space, "sh", "-c", f"while :; do {turn}; done"),
+            stdout=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        self.said = ""
+
+    def stop(self) -> None:
+        if not self.said:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            self.said, _ = self.process.communicate(timeout=20)
+
+    def delay(self) -> float:
+        """Return by how many seconds its longest turn was longer than a turn is."""
+        self.stop()
+        turns = [float(line) for line in self.said.split()]
+        longest = max(
+            (after - before for before, after in itertools.pairwise(turns)), default=0
+        )
+        return max(float(longest) - self.SLEEP, 0.0)
 
 
 class NatLab:
@@ -250,7 +305,7 @@ class NatLab:
     def public(self, made: Machine) -> str:
         return f"198.51.100.{made.number}"
 
-    def member(self, name: str, *kinds: str, hairpin: bool = False) -> Machine:
+    def member(self, name: str, *kinds: str) -> Machine:
         """Return a member behind routers of these kinds, the outermost last."""
         made = Machine(self, name)
         self.outermost[name] = made.space
@@ -261,7 +316,7 @@ class NatLab:
         for level, kind in enumerate(kinds):
             is_last = level == len(kinds) - 1
             outer = self.public(made) if is_last else "100.64.0.2"
-            router = self.router(kind, address, outer if is_last else "", hairpin=hairpin)
+            router = self.router(kind, address, outer if is_last else "")
             self.join_router(inner, address, router, end="eth0" if level == 0 else "wan")
             inner, address = router, outer
         self.outermost[name] = inner
@@ -273,6 +328,38 @@ class NatLab:
         router = self.outermost[name] = self.outermost[of.name]
         self.join_router(made.space, "10.9.1.2", router, end="eth0")
         return made
+
+    def carrier(self) -> str:
+        """Return the router of a carrier, which has one public address for its customers."""
+        return self.router("port", "", f"198.51.100.{CARRIERS + self.routers}")
+
+    def customer(self, name: str, carrier: str, *, has_router: bool = True) -> Machine:
+        """Return a member with an address of a carrier, or behind a router with one."""
+        made = Machine(self, name)
+        address = f"100.64.{made.number}.2"
+        self.outermost[name] = carrier
+        if not has_router:
+            self.join_router(made.space, address, carrier, end="eth0")
+            return made
+        router = self.router("port", INSIDE, "")
+        self.join_router(made.space, INSIDE, router, end="eth0")
+        self.join_router(router, address, carrier, end="wan")
+        return made
+
+    def hairpin(self, carrier: str, ports: dict[Machine, int]) -> None:
+        """Let a carrier's customers reach each other's ports at its public address."""
+        said = run("ip", "-n", carrier, "-o", "-4", "address", "show", "dev", "wan")
+        public = said.split(" inet ")[1].partition("/")[0]
+        inner = " ".join(
+            f'iifname != "wan" ip daddr {public} udp dport {port} dnat to 100.64.{one.number}.2;'
+            for one, port in ports.items()
+        )
+        rules = (
+            "table ip hairpin { chain pre { type nat hook prerouting priority -101; "
+            f"{inner} }}; chain out {{ type nat hook postrouting priority 99; "
+            f'ct status dnat oifname != "wan" snat to {public}; }}; }}'
+        )
+        run("ip", "netns", "exec", carrier, "nft", rules)
 
     def give_ipv6(self, machine: Machine) -> str:
         """Give a member a global IPv6 address behind a stateful firewall. Returns it."""
@@ -358,22 +445,13 @@ class NatLab:
         run("ip", "-n", router, "address", "flush", "dev", "wan", "scope", "global")
         run("ip", "-n", router, "address", "add", f"{address}/24", "dev", "wan")
 
-    def router(self, kind: str, inside: str, outer: str, *, hairpin: bool = False) -> str:
+    def router(self, kind: str, inside: str, outer: str) -> str:
         self.routers += 1
         router = self.new_space(f"r{self.routers}")
         if outer:
             self.plug(router, outer)
         run("ip", "netns", "exec", router, "sysctl", "-qw", "net.ipv4.ip_forward=1")
         run("ip", "netns", "exec", router, "nft", _rules(kind, inside))
-        if hairpin:
-            rules = (
-                "table ip hairpin { "
-                f"chain pre {{ type nat hook prerouting priority -101; ip daddr {outer} "
-                f'meta l4proto udp iifname != "wan" dnat to {inside}; }} '
-                "chain out { type nat hook postrouting priority 99; "
-                'ct status dnat oifname != "wan" masquerade; } }'
-            )
-            run("ip", "netns", "exec", router, "nft", rules)
         return router
 
     def join_router(self, space: str, address: str, router: str, *, end: str) -> None:

@@ -248,6 +248,22 @@ def test_a_pair_on_the_relay_says_why(
     assert shown["sentence"].startswith("one has no nftables")
 
 
+def test_a_member_that_slept_is_tried_at_once(both: tuple[Agent, Agent]) -> None:
+    one, other = both
+    pair = Pair.objects.get()
+    for agent in both:
+        agent.says(f"pair {pair.pk} 1 failed")
+    assert other.told() == []
+    one.says("awake")
+    (line,) = other.told()
+    assert line[5:7] == ["2", "0"]
+    for agent in both:
+        agent.says(f"pair {pair.pk} 2 failed")
+    one.says("awake")
+    # Not again and again: whoever says so all the time would keep others busy.
+    assert other.told() == []
+
+
 def test_a_member_may_send_to_any_relay_once_all_are_connected_with_all(
     both: tuple[Agent, Agent],
 ) -> None:

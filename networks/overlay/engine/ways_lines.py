@@ -51,6 +51,8 @@ class Report:
     mapped: tuple[int, int] | None = None
     """Port and seconds of a port mapping."""
     unable: str | None = None
+    is_awake: bool = False
+    """Whether the device slept, and comes back."""
     home: tuple[int, int] | None = None
     """Number of the relay that it sends to, and with how many it is connected."""
     pairs: list[PairReport] = field(default_factory=list)
@@ -79,6 +81,8 @@ def _read(report: Report, words: list[str], now: float) -> None:
             report.mapped = int(port), min(int(seconds), LONGEST_LEASE)
         case ["home", number, count] if NUMBER.fullmatch(number) and NUMBER.fullmatch(count):
             report.home = int(number), int(count)
+        case ["awake"]:
+            report.is_awake = True
         case ["able"]:
             report.unable = ""
         case ["unable", why] if why in UNABLE:

@@ -16,6 +16,8 @@ from networks.overlay.rules import direct_paths
 
 # A report that says nothing new is stored this often.
 RENEWED = timedelta(seconds=20)
+# How often a member's partners try it again because it says that it slept.
+AWAKE_SECONDS = 10
 AT_ONCE = 500
 MOST_RELAYS = 100
 
@@ -44,14 +46,20 @@ def _keep_alive(node: Node, report: Report) -> None:
 def _note_offers(node: Node, report: Report) -> None:
     now = timezone.now()
     offers = node.offers | _offered(report, now.timestamp())
+    if report.is_awake and now.timestamp() - offers.get("awake", 0) > AWAKE_SECONDS:
+        offers["awake"] = int(now.timestamp())
     if report.home is not None and report.home[1] != node.relay_count:
         count = min(report.home[1], MOST_RELAYS)
         Node.objects.filter(pk=node.pk).update(relay_count=count)
-    was_silent = direct_paths.is_silent(node, now)
+    is_back = direct_paths.is_silent(node, now) or offers.get("awake") != node.offers.get(
+        "awake"
+    )
     is_new = offers != node.offers
     if is_new or node.reported_at is None or now - node.reported_at > RENEWED:
         Node.objects.filter(pk=node.pk).update(offers=offers, reported_at=now)
-    if is_new or was_silent:
+    if is_back:
+        direct_paths.try_again([node.pk])
+    elif is_new:
         direct_paths.reconsider([node.pk])
 
 

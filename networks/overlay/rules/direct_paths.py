@@ -162,6 +162,13 @@ def reconsider(node_ids: Collection[int]) -> None:
     advance(list(Pair.objects.of_nodes(node_ids).values_list("pk", flat=True)))
 
 
+def try_again(node_ids: Collection[int]) -> None:
+    """Try the pairs of these nodes at once that wait after failures: the nodes are back."""
+    waiting = Pair.objects.of_nodes(node_ids).filter(state=Pair.State.RELAY)
+    waiting.exclude(next_try=None).update(next_try=timezone.now(), tries=0)
+    reconsider(node_ids)
+
+
 # --- which pairs exist
 
 
