@@ -20,10 +20,11 @@ from controller.devices.admin.badges import (
 )
 from controller.devices.admin.filters import PROBLEM
 from controller.devices.models import Device, Enrollment, Presence, StatusChange
-from controller.monitoring.engine.units import duration
+from controller.monitoring.engine.units import duration, measured
 from controller.monitoring.models import Condition, MonitoredDevice
 from controller.monitoring.rules.incidents import Incident, incidents
 from controller.monitoring.rules.sample_history import now_seconds
+from controller.monitoring.rules.worst_devices import Ranking, worst_devices
 from geo.admin import maps
 from geo.models import DeviceLocation
 from networks.gateways.models import Change
@@ -58,6 +59,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context |= fleet_map(user)
     return context | {
         "problems": problems(user),
+        "worst": worst(user, request.GET.get("worst", "")),
         "troubles": troubles(in_service),
         "trouble_count": in_service.filter(PROBLEM).count(),
         "configuration": config_card(user) if reads_configs else None,
@@ -232,6 +234,37 @@ def link_of(one: Incident) -> str:
     if one.site is not None:
         return linked("health=critical")
     return linked(f"condition={one.metric}")
+
+
+def worst(user: Any, asked: str) -> dict[str, Any] | None:
+    """Return the devices at the end of a ranking, and the rankings to choose from."""
+    if not user.has_perm_anywhere("monitoring:read"):
+        return None
+    choices = {
+        Ranking.AVAILABILITY: (gettext("Availability"), gettext("Online in 24 h"), "%"),
+        Ranking.LOSS: (gettext("Packet loss"), gettext("Lost"), "%"),
+        Ranking.MEMORY: (gettext("Memory"), gettext("Used"), "%"),
+        Ranking.TRAFFIC: (gettext("Traffic"), gettext("Uplink"), "bit/s"),
+    }
+    chosen = Ranking(asked) if asked in set(Ranking) else Ranking.AVAILABILITY
+    _, column, unit = choices[chosen]
+    return {
+        "choices": [
+            {"value": one.value, "label": label, "chosen": one == chosen}
+            for one, (label, _, _) in choices.items()
+        ],
+        "column": column,
+        "rows": [
+            {
+                "device": device,
+                "link": admin_url(Device, "change", device.pk),
+                "health": health_badge(device) if hasattr(device, "monitoring") else "",
+                "presence": presence_badge(device),
+                "value": measured(value, unit),
+            }
+            for device, value in worst_devices(user, chosen)
+        ],
+    }
 
 
 def troubles(in_service: Any) -> list[dict[str, Any]]:

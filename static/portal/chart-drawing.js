@@ -34,7 +34,7 @@ function highest(one, at) {
 function bounds(one) {
   if (one.bottom !== undefined) return { max: one.top, min: one.bottom };
   if (one.kind === "mirrored") return { max: roundTop(highest(one, 0)), min: -roundTop(highest(one, 1)) };
-  const top = Math.max(highest(one, 0), highest(one, 1));
+  const top = Math.max(highest(one, 0), highest(one, 1), ...(one.past ?? []).filter((value) => value !== null));
   const lows = one.traces.flatMap((trace) => [...trace.mean, ...trace.low]).filter((value) => value !== null);
   if (Math.min(...lows) < 0) return { max: 0, min: -roundTop(-Math.min(...lows)) };
   if (one.top) return { max: Math.max(one.top, roundTop(top)), min: 0 };
@@ -81,6 +81,8 @@ export function draw(canvas, one, answer, marked, { move, zoom }) {
     const band = { borderWidth: 0, stepped, backgroundColor: colors["band-1"] };
     return [line, { ...band, data: points(trace.high), fill: "+1" }, { ...band, data: points(trace.low), fill: false }];
   });
+  // The same day last week.
+  if (one.past) datasets.push({ data: points(one.past), borderColor: colors.faint, borderWidth: 1.5, borderDash: [3, 4], stepped, fill: false });
   const chart = new Chart(canvas, {
     type: "line",
     data: { datasets: datasets.map((set) => ({ pointRadius: 0, pointHoverRadius: 0, spanGaps: Math.max(answer.step, answer.interval || 0) * 2.5, ...set })) },

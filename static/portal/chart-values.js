@@ -30,10 +30,14 @@ function eventsIn(answer, at) {
 }
 
 export function tableOf(one, answer) {
-  const heads = [gettext("Time"), ...one.traces.flatMap((trace) => (trace.high.length ? [trace.name, gettext("Lowest"), gettext("Highest")] : [trace.name])), gettext("Event")];
+  const heads = [
+    gettext("Time"), ...one.traces.flatMap((trace) => (trace.high.length ? [trace.name, gettext("Lowest"), gettext("Highest")] : [trace.name])),
+    ...(one.past ? [gettext("A week before")] : []), gettext("Event"),
+  ];
   const rows = answer.x
     .map((seconds, at) => {
       const cells = one.traces.flatMap((trace) => [trace.mean, ...(trace.high.length ? [trace.low, trace.high] : [])].map((values) => shown(values[at], one.unit)));
+      if (one.past) cells.push(shown(one.past[at], one.unit));
       return make("tr", {}, make("th", { scope: "row" }, shownTime(seconds * 1000)),
         ...cells.map((text) => make("td", { className: "figures" }, text)), make("td", {}, eventsIn(answer, at) || "–"));
     })
@@ -44,10 +48,12 @@ export function tableOf(one, answer) {
 const quoted = (text) => `"${String(text).replaceAll('"', '""')}"`;
 
 export function csvOf(answer, zone) {
-  const columns = answer.charts.flatMap((one) =>
-    one.traces.flatMap((trace) => [["", trace.mean], ...(trace.high.length ? [[" lowest", trace.low], [" highest", trace.high]] : [])].map(([more, values]) => ({
+  const columns = answer.charts.flatMap((one) => [
+    ...one.traces.flatMap((trace) => [["", trace.mean], ...(trace.high.length ? [[" lowest", trace.low], [" highest", trace.high]] : [])].map(([more, values]) => ({
       name: `${one.title}: ${trace.name}${more}${one.unit ? ` (${one.unit})` : ""}`, values,
-    }))));
+    }))),
+    ...(one.past ? [{ name: `${one.title}: a week before`, values: one.past }] : []),
+  ]);
   const lines = [["Time (UTC)", `Time (${zone})`, ...columns.map((one) => one.name), "Events"].map(quoted).join(",")];
   answer.x.forEach((seconds, at) => {
     const moment = new Date(seconds * 1000);

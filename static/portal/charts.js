@@ -106,6 +106,7 @@ function start(panel) {
       const known = at ?? trace.mean.findLastIndex((value) => value !== null);
       return make("span", {}, `${trace.name} `, make("b", {}, shown(trace.mean[known], one.unit)));
     });
+    if (one.past) values.push(make("span", { className: "chart-past" }, `${gettext("A week before")} `, make("b", {}, shown(one.past[at ?? one.past.findLastIndex((value) => value !== null)], one.unit))));
     box.querySelector(".chart-values").replaceChildren(...values);
     const near = at === null ? null : eventAt(at);
     box.querySelector(".chart-note").textContent = at === null ? "" : `${timeOf(answer.x[at])}${near ? ` · ${near.text}` : ""}`;

@@ -50,6 +50,14 @@ class Buckets:
         found = bisect_right(self.edges, at) - 1
         return found if 0 <= found < len(self.edges) - 1 else None
 
+    def week_before(self) -> "Buckets":
+        """Return the same buckets of the same day last week, by the clock of the zone."""
+        moved = [
+            int((datetime.fromtimestamp(edge, self.zone) - timedelta(7)).timestamp())
+            for edge in self.edges
+        ]
+        return Buckets(sorted(moved), self.step, self.zone)
+
     def labels(self) -> list[str]:
         """Return the start of each bucket in the zone, as ``2025-11-30 15:00``."""
         moments = (datetime.fromtimestamp(edge, self.zone) for edge in self.edges[:-1])

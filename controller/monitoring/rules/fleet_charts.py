@@ -10,7 +10,7 @@ from controller.accounts.models import Site, User
 from controller.base.errors import NotFound, NotPermitted
 from controller.devices.models import DeviceGroup
 from controller.monitoring.engine import page_charts
-from controller.monitoring.engine.buckets import Buckets
+from controller.monitoring.engine.buckets import DAY, HOUR, Buckets
 from controller.monitoring.engine.metrics import Metric, series_key
 from controller.monitoring.engine.points import Points
 from controller.monitoring.models import (
@@ -20,6 +20,7 @@ from controller.monitoring.models import (
 from controller.monitoring.rules.organization_totals import STEP, read_totals
 from geo.models import Location
 
+LONGEST_COMPARED = DAY + HOUR
 PARTS: Mapping[str, type[Any]] = {"site": Site, "group": DeviceGroup, "location": Location}
 
 
@@ -38,7 +39,7 @@ def visible_totals(user: User) -> list[MonitoredOrganization]:
 
 def fleet(user: User, buckets: Buckets) -> dict[str, Any]:
     """Return the charts of the first page: availability, traffic and clients of the fleet."""
-    return drawn(read_totals(visible_totals(user), buckets), buckets)
+    return compared(visible_totals(user), buckets)
 
 
 def part(user: User, name: str, pk: UUID, buckets: Buckets) -> dict[str, Any]:
@@ -61,8 +62,21 @@ def part(user: User, name: str, pk: UUID, buckets: Buckets) -> dict[str, Any]:
         raise NotPermitted(
             gettext("The totals of all its devices are not for those who see some of them.")
         )
-    rows = MonitoredPart.objects.filter(**{name: row})
-    return drawn(read_totals(rows, buckets), buckets)
+    return compared(list(MonitoredPart.objects.filter(**{name: row})), buckets)
+
+
+def compared(
+    rows: Sequence[MonitoredOrganization | MonitoredPart], buckets: Buckets
+) -> dict[str, Any]:
+    """Return the charts of some totals; over a day, with the clients of the same day last week."""
+    found = drawn(read_totals(rows, buckets), buckets)
+    if buckets.end - buckets.start > LONGEST_COMPARED:
+        return found
+    past = read_totals(rows, buckets.week_before()).get(Metric.WIFI_CLIENTS)
+    for chart in found["charts"]:
+        if chart["id"] == "clients" and past is not None and not past.is_empty:
+            chart["past"] = page_charts.rounded(past.mean)
+    return found
 
 
 def drawn(points: dict[str, Points], buckets: Buckets) -> dict[str, Any]:
