@@ -14,7 +14,9 @@ import django
 
 from benchmarks.fleet import TEMPLATES, address, mac, network
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.openwisp.settings"
+os.environ["DJANGO_SETTINGS_MODULE"] = os.environ.get(
+    "BENCH_OPENWISP_SETTINGS", "benchmarks.openwisp.settings"
+)
 django.setup()
 
 from django.contrib.auth import get_user_model  # noqa: E402

@@ -8,7 +8,9 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.openwisp.settings"
+os.environ["DJANGO_SETTINGS_MODULE"] = os.environ.get(
+    "BENCH_OPENWISP_SETTINGS", "benchmarks.openwisp.settings"
+)
 django_application = get_wsgi_application()
 
 
