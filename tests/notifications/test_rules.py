@@ -1,3 +1,5 @@
+import socketserver
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -191,3 +193,37 @@ def test_old_notices_are_forgotten(device: Device, operator: User) -> None:
     recipients.prune()
     # The notice of the current state is kept.
     assert [one.kind for one in Notice.objects.all()] == [ONLINE]
+
+
+class Refusing(socketserver.StreamRequestHandler):
+    """A mail server that takes nothing."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 ready\r\n")
+        while line := self.rfile.readline():
+            is_recipient = line.upper().startswith(b"RCPT")
+            self.wfile.write(b"450 later\r\n" if is_recipient else b"250 OK\r\n")
+
+
+@pytest.mark.parametrize(("attempts", "waits"), [(48, True), (49, False)])
+def test_an_email_is_given_up_after_fifty_attempts(
+    attempts: int, waits: bool, device: Device, operator: User, settings: Any
+) -> None:
+    settings.MUSTER_NOTIFY_BY_EMAIL = True
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    seen(device, Presence.State.OFFLINE)
+    recipients.dispatch_notices()
+    Notification.objects.update(attempts=attempts)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address
+        assert email.mail() == 0
+        server.shutdown()
+    row = Notification.objects.get(recipient=operator)
+    assert (row.attempts, row.wants_email, row.emailed) == (attempts + 1, waits, False)
+
+
+def test_the_event_of_a_new_notification_is_for_its_recipient_alone(operator: User) -> None:
+    event = recipients.publish_unread(operator.pk)
+    assert event.recipients == {operator.pk}
+    assert not event.has_site

@@ -171,3 +171,18 @@ def test_an_address_with_a_password_is_refused(organization: Organization) -> No
         webhooks.create_webhook(
             organization=organization, name="x", url="https://me:secret@example.org/"
         )
+
+
+@pytest.mark.parametrize(
+    ("failures", "hours", "is_active"), [(18, 48, True), (19, 23, True), (19, 25, False)]
+)
+def test_it_takes_twenty_failures_and_a_day_without_success(
+    failures: int, hours: int, is_active: bool, hook: Webhook, receiver: Receiver
+) -> None:
+    receiver.status = 500
+    since = timezone.now() - timedelta(hours=hours)
+    Webhook.objects.update(failures=failures, last_success=since)
+    happen(hook.organization)
+    webhooks.deliver()
+    hook.refresh_from_db()
+    assert (hook.failures, hook.is_active) == (failures + 1, is_active)
