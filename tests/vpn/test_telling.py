@@ -76,10 +76,11 @@ def test_a_zerotier_server_is_a_network_of_its_controller(
 
 
 def test_a_server_that_moves_to_another_controller_gets_a_network_there(
-    organization: Organization, server: ZeroTier
+    organization: Organization, server: ZeroTier, idtool: None
 ) -> None:
     vpn = network(organization, server)
-    VpnClient.objects.update(is_told=True)
+    factories.device(organization, config={"templates": [factories.vpn_template(vpn)]})
+    assert VpnClient.objects.update(is_told=True) == 1
     with zerotier() as other:
         moved = update_vpn(vpn, host=other.host, auth_token=other.token)
         assert list(other.networks) == [moved.network_id]
