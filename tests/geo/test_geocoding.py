@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from rest_framework.test import APIClient
@@ -98,3 +99,11 @@ def test_the_api_asks_both_ways(
         assert client.get(URL, query).status_code == 400
     assert api(None).get(URL, {"q": "Roma"}).status_code == 401
     assert api(factories.user(organization, "guest")).get(URL, {"q": "Roma"}).status_code == 403
+
+
+def test_of_a_long_query_the_first_256_characters_are_asked(
+    server: nominatim.Nominatim,
+) -> None:
+    geocoding.find("x" * 300)
+    query = parse_qs(urlsplit(server.asked[-1]).query)
+    assert query["q"] == ["x" * 256]

@@ -7,9 +7,12 @@ import pytest
 from django.contrib.gis.geos import Point, Polygon
 from hypothesis import given
 from hypothesis import strategies as st
+from rest_framework.exceptions import ValidationError
 
 from controller.base.errors import Refused
+from geo.api.serializers import FloorField
 from geo.rules import geometry
+from geo.rules.locations import under
 
 TRIANGLE = [[[0, 0], [4, 0], [4, 4], [0, 0]]]
 
@@ -153,3 +156,24 @@ def test_a_point_that_is_none_is_refused(text: str) -> None:
 def test_an_area_is_a_polygon(text: str) -> None:
     with pytest.raises(Refused):
         geometry.area(text)
+
+
+def test_errors_of_a_nested_object_name_its_fields_below_the_field_of_the_object() -> None:
+    error = Refused(
+        {"__all__": ["No plan."], "floorplan": ["No image."], "floor": ["Too high."]}
+    )
+    assert under("floorplan", error).by_field == {
+        "floorplan": ["No plan.", "No image.", "floor: Too high."]
+    }
+
+
+@pytest.mark.parametrize(
+    ("floor", "is_floor"), [(32767, True), (32768, False), (-32769, False)]
+)
+def test_floors_fit_into_their_column(floor: int, is_floor: bool) -> None:
+    field = FloorField()
+    if is_floor:
+        assert field.run_validation(floor) == floor
+        return
+    with pytest.raises(ValidationError):
+        field.run_validation(floor)
