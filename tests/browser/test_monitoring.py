@@ -14,8 +14,9 @@ from controller.monitoring.engine.metrics import Metric
 from controller.monitoring.engine.report import Report
 from controller.monitoring.models import Condition, MonitoredDevice, Sample
 from controller.monitoring.rules import app_reports, organization_totals, reports
+from controller.monitoring.rules.arrivals import Arrival
 from controller.monitoring.rules.demo_history import invent_history
-from controller.monitoring.rules.ingest import Arrival, ingest
+from controller.monitoring.rules.ingest import ingest
 from controller.monitoring.rules.sample_history import now_seconds
 from tests import factories
 from tests.browser.test_pages import COLORS, serious

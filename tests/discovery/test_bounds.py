@@ -12,7 +12,6 @@ from controller.accounts.rules.sites import create_site
 from controller.base.errors import Conflict
 from controller.discovery import rules
 from controller.discovery.models import Finding, Scan
-from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +40,7 @@ def test_a_device_is_adopted_at_the_site_of_the_scan_or_the_chosen_one(
     for number, (place, chosen) in enumerate([(quay, None), (None, depot), (quay, depot)]):
         finding = Finding.objects.create(
             scan=start(organization, admin, site=place), address=f"10.0.0.{number}",
-            mac_address=f"02:00:00:00:00:0{number}",
+            mac_address=f"02:00:00:00:00:0{number}", ports=[], ways=[], said={},
         )  # fmt: skip
         device = rules.adopt(finding, by=admin, name=f"ap-{number}", site=chosen)
         found[number] = device.site

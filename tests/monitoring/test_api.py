@@ -17,8 +17,9 @@ from controller.devices.models import Device
 from controller.monitoring.engine.metrics import Metric
 from controller.monitoring.engine.report import Report
 from controller.monitoring.models import LatestSample, MonitoredDevice, Sample, WifiSession
+from controller.monitoring.rules.arrivals import Arrival
 from controller.monitoring.rules.health import judge_all
-from controller.monitoring.rules.ingest import Arrival, ingest
+from controller.monitoring.rules.ingest import ingest
 from geo.rules.device_locations import place_device
 from tests import factories
 from tests.monitoring.test_engine_reports import payload

@@ -10,7 +10,8 @@ from controller.accounts.rules.sites import create_site
 from controller.monitoring.engine.metrics import Metric
 from controller.monitoring.engine.report import Report
 from controller.monitoring.models import Check, CheckRun, MonitoredDevice, Sample
-from controller.monitoring.rules.ingest import Arrival, ingest
+from controller.monitoring.rules.arrivals import Arrival
+from controller.monitoring.rules.ingest import ingest
 from controller.monitoring.rules.sample_history import now_seconds
 from tests import factories
 

@@ -13,8 +13,9 @@ from controller.monitoring.engine.metrics import Metric
 from controller.monitoring.engine.report import Report
 from controller.monitoring.models import Condition, MonitoredDevice, Sample, Silence
 from controller.monitoring.rules import limits, reports
+from controller.monitoring.rules.arrivals import Arrival
 from controller.monitoring.rules.health import judge_all
-from controller.monitoring.rules.ingest import Arrival, ingest
+from controller.monitoring.rules.ingest import ingest
 from controller.monitoring.rules.reports import Posted
 from controller.notifications.models import Notice
 from tests import factories

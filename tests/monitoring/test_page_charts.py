@@ -13,7 +13,8 @@ from controller.monitoring.engine.page_charts import CHARTS
 from controller.monitoring.engine.report import Report
 from controller.monitoring.models import Sample
 from controller.monitoring.rules import device_overview
-from controller.monitoring.rules.ingest import Arrival, ingest
+from controller.monitoring.rules.arrivals import Arrival
+from controller.monitoring.rules.ingest import ingest
 from tests import factories
 
 pytestmark = pytest.mark.django_db

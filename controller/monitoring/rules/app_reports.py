@@ -6,7 +6,8 @@ import orjson
 
 from controller.base.measurements import Reports
 from controller.monitoring.engine import netjson
-from controller.monitoring.rules.ingest import Arrival, ingest
+from controller.monitoring.rules.arrivals import Arrival
+from controller.monitoring.rules.ingest import ingest
 from controller.monitoring.rules.sample_history import now_seconds
 
 

@@ -31,7 +31,8 @@ from controller.monitoring.engine.metrics import Metric
 from controller.monitoring.engine.report import Report
 from controller.monitoring.models import LatestSample, MonitoredDevice, Sample
 from controller.monitoring.rules import snmp_polling
-from controller.monitoring.rules.ingest import Arrival, ingest
+from controller.monitoring.rules.arrivals import Arrival
+from controller.monitoring.rules.ingest import ingest
 from controller.monitoring.rules.sample_history import now_seconds
 
 BATCH = 500

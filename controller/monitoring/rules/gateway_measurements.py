@@ -23,7 +23,8 @@ from controller.configs.rules.devices import create_device
 from controller.devices.models import Device
 from controller.monitoring.engine import netjson
 from controller.monitoring.models import MonitoredGateway
-from controller.monitoring.rules.ingest import Arrival, ingest
+from controller.monitoring.rules.arrivals import Arrival
+from controller.monitoring.rules.ingest import ingest
 from controller.monitoring.rules.sample_history import now_seconds
 from networks.gateways.engine.measurements import Measured
 from networks.gateways.models import Gateway

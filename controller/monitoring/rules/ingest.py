@@ -6,7 +6,6 @@ newest one moves what is shown and judged; a late one is history alone.
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
 
@@ -18,7 +17,6 @@ from controller.monitoring.engine import vectors
 from controller.monitoring.engine.counters import USUAL_SPEED, Moment, has_rebooted, increment
 from controller.monitoring.engine.health import interval_after
 from controller.monitoring.engine.metrics import ACTIVE, CHECKED, MOST_SERIES, split_key
-from controller.monitoring.engine.report import Report
 from controller.monitoring.models import (
     LatestSample,
     MonitoredDevice,
@@ -27,6 +25,7 @@ from controller.monitoring.models import (
     Snapshot,
 )
 from controller.monitoring.rules import wifi_sessions
+from controller.monitoring.rules.arrivals import Arrival
 from controller.monitoring.rules.bulk_insert import upsert
 
 MINUTE, DAY = 60, 86_400
@@ -35,18 +34,6 @@ OLDEST_SECONDS, FUTURE_SECONDS = 30 * DAY, 10 * MINUTE
 FASTEST = 1  # deflate: the body is stored with each report, and read seldom
 REPORT, PINGS = "report", "pings"
 WRONG_CLOCK = "The clock of the device is wrong, so its reports get the time of their arrival."
-
-
-@dataclass(slots=True)
-class Arrival:
-    """A report, when it was made, and the body it came in; times are in seconds."""
-
-    device: UUID
-    at: int
-    arrived: int
-    report: Report
-    body: bytes = b""
-    kind: int = Sample.Kind.REPORT
 
 
 def believed(told: int | None, now: int) -> tuple[int, bool]:

@@ -16,7 +16,8 @@ from controller.base.secrets import digest
 from controller.devices.drivers import agent_cache
 from controller.devices.models import Device
 from controller.monitoring.engine import netjson
-from controller.monitoring.rules.ingest import WRONG_CLOCK, Arrival, believed, ingest
+from controller.monitoring.rules.arrivals import Arrival
+from controller.monitoring.rules.ingest import WRONG_CLOCK, believed, ingest
 
 TIME_FORMAT = "%d-%m-%Y_%H:%M:%S.%f"
 

@@ -13,7 +13,8 @@ from controller.connections.rules.ssh_access import NO_ADDRESS
 from controller.monitoring.drivers.snmp import Secrets, Target, Told, ask_many
 from controller.monitoring.engine import netjson, snmp
 from controller.monitoring.models import MonitoredDevice
-from controller.monitoring.rules.ingest import Arrival, ingest
+from controller.monitoring.rules.arrivals import Arrival
+from controller.monitoring.rules.ingest import ingest
 from controller.monitoring.rules.sample_history import now_seconds
 
 NOT_APPROVED = (

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db.models import F, FloatField, Value
@@ -13,7 +12,7 @@ from controller.monitoring.engine.report import Client
 from controller.monitoring.models import WifiSession
 
 if TYPE_CHECKING:
-    from controller.monitoring.rules.ingest import Arrival
+    from controller.monitoring.rules.arrivals import Arrival
 
 # A client that is missing in one report may have been asleep; in two, it has gone.
 MISSED_REPORTS = 2
@@ -26,7 +25,7 @@ AT_ONCE = 10_000
 Key = tuple[UUID, str, str, str]
 
 
-def follow(newest: Iterable["Arrival"], previous: Mapping[UUID, int]) -> None:
+def follow(newest: Iterable[Arrival], previous: Mapping[UUID, int]) -> None:
     """Open and close sessions by what the newest reports say.
 
     ``previous`` is when the report before was made. While a client stays, nothing is written.
