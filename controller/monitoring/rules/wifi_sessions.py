@@ -10,9 +10,7 @@ from django.utils import timezone
 
 from controller.monitoring.engine.report import Client
 from controller.monitoring.models import WifiSession
-
-if TYPE_CHECKING:
-    from controller.monitoring.rules.arrivals import Arrival
+from controller.monitoring.rules.arrivals import Arrival
 
 # A client that is missing in one report may have been asleep; in two, it has gone.
 MISSED_REPORTS = 2
