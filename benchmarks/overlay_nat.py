@@ -173,10 +173,8 @@ def table(kinds: list[str]) -> dict[tuple[str, str], Cell]:
 def customers(lab: NatLab, title: str) -> tuple[Machine, Machine]:
     """Return two customers of one carrier."""
     carrier = lab.carrier()
-    names = [
-        f"{title.rpartition(' ')[2].replace('.', '-').replace('/', '-')}-{side}"
-        for side in "ab"
-    ]
+    number = list(CARRIERS).index(title)
+    names = [f"customer-{number}-{side}" for side in "ab"]
     one, other = (lab.customer(name, carrier, has_router=CARRIERS[title]) for name in names)
     return one, other
 

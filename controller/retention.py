@@ -201,6 +201,7 @@ INVENTORY = frozenset(
         "networks.Share",
         "networks.Sighting",
         "networks.Subnet",
+        "networks.WayMeasures",
         "notifications.OrganizationPreference",
         "notifications.Preference",
         "notifications.Webhook",

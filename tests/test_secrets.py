@@ -38,6 +38,7 @@ LEGEND = """\
 """
 # JSON fields that hold no settings with keys or passwords in them, and why.
 PLAIN = {
+    "networks.waymeasures.pairs": "round trips and counters",
     "accounts.apikey.scopes": "names of permissions",
     "accounts.auditentry.before": "masked when it is written",
     "accounts.auditentry.after": "masked when it is written",

@@ -178,6 +178,7 @@ def test_a_policy_is_stored_when_its_tests_pass_and_else_not(
     assert call(owner, "put", at, good) == (200, good)
     assert call(owner, "get", f"/{network.pk}/matrix/")[1] == {
         "members": ["one", "two"], "rows": [["self", "all"], ["none", "self"]],
+        "ways": [["", ""], ["", ""]],
     }  # fmt: skip
     status, said = call(owner, "put", at, {"policy": {"default": "allow"}})
     assert status == 400

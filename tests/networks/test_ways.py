@@ -1,6 +1,6 @@
 """Direct ways: what agents report, what follows from it, what they are told."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -230,6 +230,37 @@ def test_how_members_reach_each_other_is_told_to_those_who_see_the_network(
     factories.share(network, guest)
     (shown,) = api(guest).get(path).json()["results"]
     assert shown["endpoints"] == []
+
+
+def test_what_both_ends_measure_on_a_direct_way_is_shown(
+    both: tuple[Agent, Agent], network: Network, api: Any
+) -> None:
+    one, other = both
+    pair = Pair.objects.get()
+    path = f"/api/v1/networks/{network.pk}"
+    assert api(network.owner).get(f"{path}/matrix/").json()["ways"] == [
+        ["", "relay"],
+        ["relay", ""],
+    ]
+    one.says(
+        f"pair {pair.pk} 1 direct 203.0.113.2:20002 0.8", f"measured {pair.pk} 2 40 100 200"
+    )
+    other.says(
+        f"pair {pair.pk} 1 direct 203.0.113.1:20001 0.7", f"measured {pair.pk} - 41 200 300"
+    )
+    (shown,) = api(network.owner).get(f"{path}/ways/").json()["results"]
+    assert (shown["round_trip_ms"], shown["loss_percent"]) == (0.7, 2)
+    assert shown["sent_bytes"] == [200, 300]
+    age = timezone.now() - datetime.fromisoformat(shown["handshake_at"])
+    assert 40 <= age.total_seconds() < 100
+    matrix = api(network.owner).get(f"{path}/matrix/").json()
+    assert matrix["ways"] == [["", "direct"], ["direct", ""]]
+    # Of pairs of others nobody measures anything, and what is no measurement is left out.
+    third = joined(network, "third")
+    third.says(f"measured {pair.pk} 0 0 9 9", f"pair {pair.pk} 1 direct 203.0.113.2:20002 0.8")
+    one.says(f"measured {pair.pk} 101 40 1 1", f"measured {pair.pk} 1 40 1 -1")
+    (shown,) = api(network.owner).get(f"{path}/ways/").json()["results"]
+    assert shown["sent_bytes"] == [200, 300]
 
 
 def test_a_pair_on_the_relay_says_why(

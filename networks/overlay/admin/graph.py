@@ -155,8 +155,8 @@ def matrix(network: Network) -> dict[str, Any]:
     return {
         "names": names,
         "rows": [
-            {"name": name, "cells": row[:SHOWN_IN_MATRIX]}
-            for name, row in zip(names, found["rows"], strict=False)
+            {"name": name, "cells": list(zip(row[:SHOWN_IN_MATRIX], ways, strict=False))}
+            for name, row, ways in zip(names, found["rows"], found["ways"], strict=False)
         ],
         "left_out": len(found["members"]) - len(names),
     }

@@ -26,6 +26,7 @@ KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
 NUMBER = re.compile(r"[0-9]{1,12}")
 MILLISECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 BYTES = re.compile(r"([0-9]{1,18}) ([0-9]{1,18})")
+MEASURED = re.compile(r"(-|[0-9]{1,2}|100) (-|[0-9]{1,9}) ([0-9]{1,18}) ([0-9]{1,18})")
 UNABLE = frozenset({"nft"})
 LACKED = frozenset({"dnsmasq"})
 
@@ -35,6 +36,17 @@ class PairReport:
     pair: int
     evidence: Evidence
     is_used: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one end measures on a direct way. Bytes count since the peer was added."""
+
+    loss: int | None
+    """Percent of its probes."""
+    handshake_age: int | None
+    received: int
+    sent: int
 
 
 @dataclass(slots=True)
@@ -56,6 +68,8 @@ class Report:
     home: tuple[int, int] | None = None
     """Number of the relay that it sends to, and with how many it is connected."""
     pairs: list[PairReport] = field(default_factory=list)
+    measured: dict[int, Measured] = field(default_factory=dict)
+    """By pair."""
     sightings: dict[str, str] = field(default_factory=dict)
     """Endpoints by public key, from a relay."""
     talks: set[tuple[str, str]] = field(default_factory=set)
@@ -81,17 +95,25 @@ def _read(report: Report, words: list[str], now: float) -> None:
             report.mapped = int(port), min(int(seconds), LONGEST_LEASE)
         case ["home", number, count] if NUMBER.fullmatch(number) and NUMBER.fullmatch(count):
             report.home = int(number), int(count)
+        case ["pair", pair, round_, said, *rest] if _fits(pair, round_, said):
+            report.pairs.append(_pair(int(pair), int(round_), said, rest, now))
+        case _:
+            _read_state(report, words)
+            _read_prefixes(report, words)
+            _read_relay(report, words)
+
+
+def _read_state(report: Report, words: list[str]) -> None:
+    match words:
+        case ["measured", pair, *rest] if NUMBER.fullmatch(pair):
+            if (fit := MEASURED.fullmatch(" ".join(rest))) is not None:
+                report.measured[int(pair)] = _measured(fit)
         case ["awake"]:
             report.is_awake = True
         case ["able"]:
             report.unable = ""
         case ["unable", why] if why in UNABLE:
             report.unable = why
-        case ["pair", pair, round_, said, *rest] if _fits(pair, round_, said):
-            report.pairs.append(_pair(int(pair), int(round_), said, rest, now))
-        case _:
-            _read_prefixes(report, words)
-            _read_relay(report, words)
 
 
 def _read_prefixes(report: Report, words: list[str]) -> None:
@@ -119,6 +141,11 @@ def _read_relay(report: Report, words: list[str]) -> None:
             fit := BYTES.fullmatch(" ".join(words[2:]))
         ):
             report.carried[key] = int(fit[1]), int(fit[2])
+
+
+def _measured(fit: re.Match[str]) -> Measured:
+    loss, age = (None if one == "-" else int(one) for one in fit.group(1, 2))
+    return Measured(loss, age, int(fit[3]), int(fit[4]))
 
 
 def _fits(pair: str, round_: str, said: str) -> bool:

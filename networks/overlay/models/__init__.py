@@ -11,7 +11,7 @@ from networks.overlay.models.networks import (
     Told,
     neighbor_of,
 )
-from networks.overlay.models.ways import Pair, Sighting
+from networks.overlay.models.ways import Pair, Sighting, WayMeasures
 
 __all__ = [
     "PERMISSIONS",
@@ -24,5 +24,6 @@ __all__ = [
     "Share",
     "Sighting",
     "Told",
+    "WayMeasures",
     "neighbor_of",
 ]

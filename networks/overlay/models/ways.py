@@ -78,3 +78,17 @@ class Sighting(models.Model):
 
     def __str__(self) -> str:
         return f"{self.node} at {self.endpoint}"
+
+
+class WayMeasures(models.Model):
+    """What a member measured last on its direct ways: one row for all its pairs."""
+
+    node = models.OneToOneField(
+        Node, models.CASCADE, primary_key=True, related_name="way_measures"
+    )
+    at = models.DateTimeField()
+    # By pair: round trip, loss, age of the handshake, bytes received and sent.
+    pairs = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"Measures of {self.node}"

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from networks.overlay.engine.ways_lines import PairReport, Report
-from networks.overlay.models import Node, Pair, Sighting
+from networks.overlay.models import Node, Pair, Sighting, WayMeasures
 from networks.overlay.rules import direct_paths
 
 # A report that says nothing new is stored this often.
@@ -26,7 +26,7 @@ def receive(node: Node, report: Report) -> None:
     """Store a report, and let the pairs follow from it."""
     if not node.is_relay:
         _note_offers(node, report)
-        _note_pairs(node, report.pairs)
+        _note_measures(node, report, _note_pairs(node, report.pairs))
         return
     with transaction.atomic():
         _sight(node, report.sightings)
@@ -84,14 +84,18 @@ def _offered(report: Report, now: float) -> dict[str, Any]:
     return offers
 
 
-def _note_pairs(node: Node, reports: list[PairReport]) -> None:
-    """Store what is new of one end's evidence. Reports about pairs of others are left out."""
+def _note_pairs(node: Node, reports: list[PairReport]) -> list[int]:
+    """Store what is new of one end's evidence. Reports about pairs of others are left out.
+
+    Returns the ids of its own.
+    """
     by_id = {one.pair: one for one in reports}
     rows = Pair.objects.of_nodes([node.pk]).filter(pk__in=by_id)
     now = timezone.now()
-    news, used = [], []
+    own, news, used = [], [], []
     for row in rows.only("low", "high", "used", "low_evidence", "high_evidence"):
         report = by_id[row.pk]
+        own.append(row.pk)
         if _is_news(getattr(row, _side(row, node)), report):
             news.append(row.pk)
         if report.is_used and now - row.used > RENEWED:
@@ -100,6 +104,21 @@ def _note_pairs(node: Node, reports: list[PairReport]) -> None:
         Pair.objects.filter(pk__in=used).update(used=now)
     if news:
         _store_evidence(node, news, by_id)
+    return own
+
+
+def _note_measures(node: Node, report: Report, own: list[int]) -> None:
+    """Store what a member measures on its own pairs, all in one row."""
+    rtts = {one.pair: one.evidence.rtt for one in report.pairs}
+    pairs = {
+        str(pk): asdict(one) | {"rtt": rtts.get(pk)}
+        for pk in own
+        if (one := report.measured.get(pk)) is not None
+    }
+    if pairs:
+        WayMeasures.objects.update_or_create(
+            node=node, defaults={"at": timezone.now(), "pairs": pairs}
+        )
 
 
 def _side(row: Pair, node: Node) -> str:

@@ -8,7 +8,7 @@ from controller.accounts.models import User
 from controller.base.errors import Refused
 from networks.overlay.engine import policies
 from networks.overlay.models import Network
-from networks.overlay.rules import direct_paths
+from networks.overlay.rules import direct_path_status, direct_paths
 from networks.overlay.rules.networks import check
 from networks.overlay.rules.plans import as_policy_member, mark_outdated
 
@@ -44,18 +44,25 @@ def set_policy(network: Network, *, by: User, policy: Any, tests: Any = None) ->
 
 
 def members_of(network: Network) -> list[policies.Member]:
-    rows = network.members.active().select_related("node").order_by("node__name")
-    return [as_policy_member(row) for row in rows]
+    return [as_policy_member(row) for row in _active(network)]
+
+
+def _active(network: Network) -> Any:
+    return network.members.active().select_related("node").order_by("node__name")
 
 
 def matrix(network: Network, *, policy: Any = None) -> dict[str, Any]:
     """Return the reachability matrix of the stored policy or of a proposed one."""
-    members = members_of(network)[:MOST_IN_MATRIX]
+    rows = list(_active(network)[:MOST_IN_MATRIX])
+    members = [as_policy_member(row) for row in rows]
     try:
         parsed = policies.parse(network.policy if policy is None else policy)
     except policies.BadPolicy as error:
         raise Refused({"policy": [str(error)]}) from error
+    ids = [row.node_id for row in rows]
+    ways = direct_path_status.ways_between(ids)
     return {
         "members": [one.name for one in members],
         "rows": policies.matrix(parsed, members),
+        "ways": [[ways.get((source, target), "") for target in ids] for source in ids],
     }

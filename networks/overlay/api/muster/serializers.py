@@ -1,5 +1,6 @@
 """Serializers of overlay networks in Muster's own API."""
 
+from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -58,6 +59,11 @@ class WaySerializer(serializers.ModelSerializer[Pair]):
         help_text="Of a direct way: lan, v6, fixed, mapped or observed."
     )
     round_trip_ms = serializers.SerializerMethodField()
+    loss_percent = serializers.SerializerMethodField(help_text="Of a direct way's probes.")
+    handshake_at = serializers.SerializerMethodField()
+    sent_bytes = serializers.SerializerMethodField(
+        help_text="Bytes that each of both has sent on the direct way."
+    )
     sentence = serializers.SerializerMethodField(help_text="Why the way is what it is.")
     endpoints = serializers.SerializerMethodField(
         help_text="Addresses of both, for those who manage the network."
@@ -66,7 +72,8 @@ class WaySerializer(serializers.ModelSerializer[Pair]):
     class Meta:
         model = Pair
         fields = (
-            "id", "members", "state", "kind", "since", "round_trip_ms", "tries", "next_try",
+            "id", "members", "state", "kind", "since", "round_trip_ms", "loss_percent",
+            "handshake_at", "sent_bytes", "tries", "next_try",
             "used", "reason", "sentence", "endpoints",
         )  # fmt: skip
         read_only_fields = fields
@@ -84,6 +91,15 @@ class WaySerializer(serializers.ModelSerializer[Pair]):
 
     def get_round_trip_ms(self, row: Pair) -> float | None:
         return self.way(row).round_trip
+
+    def get_loss_percent(self, row: Pair) -> int | None:
+        return self.way(row).loss
+
+    def get_handshake_at(self, row: Pair) -> datetime | None:
+        return self.way(row).handshake
+
+    def get_sent_bytes(self, row: Pair) -> list[int]:
+        return list(self.way(row).sent or ())
 
     def get_sentence(self, row: Pair) -> str:
         return self.way(row).sentence
@@ -177,6 +193,12 @@ class MatrixSerializer(serializers.Serializer[Any]):
         child=serializers.ListField(
             child=serializers.ChoiceField(choices=["all", "some", "none", "self"])
         )
+    )
+    ways = serializers.ListField(
+        child=serializers.ListField(
+            child=serializers.ChoiceField(choices=["direct", "relay", ""])
+        ),
+        help_text="How those that talk reach each other; empty for others.",
     )
 
 
