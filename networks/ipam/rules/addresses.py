@@ -283,7 +283,7 @@ def _taken(subnet: Subnet, within: Range) -> QuerySet[IpAddress]:
 
 
 def _parts(subnet: Subnet) -> Iterable[Range]:
-    for first, last in subnet.child_subnets.order_by("first").values_list("first", "last"):
+    for first, last in subnet.child_subnets.values_list("first", "last"):
         yield Range(addresses.number_of(first), addresses.number_of(last))
 
 
