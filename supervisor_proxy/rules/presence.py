@@ -1,4 +1,4 @@
-"""That a device is there: it reported, its add-on is connected, or it answered a call."""
+"""Presence of a supervisor's device: a report, a connected add-on, or an answered call."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The services that run on a balena device, as it tells at this moment."""
+"""Services that run on a balena device, read from the device."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The groups that every portal starts with, for programs that name them by number."""
+"""Groups that every portal starts with, for programs that name them by number."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Invitation of a person with everything at once: account, role, sites, sign-in and API key."""
+"""Onboarding of a user in one step: account, role, sites, sign-in and API key."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

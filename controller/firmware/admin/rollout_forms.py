@@ -22,7 +22,7 @@ PACKAGE_FIELDS: list[Any] = [
 
 
 class AuthoredForm(WaveForm):
-    """Form whose row remembers who made it."""
+    """Form that stores the author in its row."""
 
     user: Any = None  # set by the admin
 

@@ -163,7 +163,7 @@ class FirmwareRolloutAdmin(WaveAdmin):
             do(rollout)
 
     def forecast(self, request: HttpRequest, rollout: FirmwareRollout) -> dict[str, Any]:
-        """Return who would be reached, and who not and why."""
+        """Return the included devices, and the excluded ones with reasons."""
         mine = set(Device.objects.visible_to(request.user).values_list("pk", flat=True))
         found = [one for one in rollouts.candidates(rollout) if one.device.pk in mine]
         rows = [

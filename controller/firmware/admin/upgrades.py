@@ -1,4 +1,4 @@
-"""Admin of upgrades: progress, log, and what a person can still do."""
+"""Admin of upgrades: progress, log and actions."""
 
 from typing import Any
 

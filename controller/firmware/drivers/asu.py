@@ -30,7 +30,7 @@ class Asu:
         return self._exchange("POST", "api/v1/build", order, root, json=order.body())
 
     def look(self, request: str, order: BuildOrder, root: str) -> Answer:
-        """Ask how far a request is."""
+        """Query the state of a request."""
         return self._exchange("GET", f"api/v1/build/{request}", order, root)
 
     def _exchange(

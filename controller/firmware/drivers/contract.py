@@ -46,7 +46,7 @@ class Phase(StrEnum):
 
 
 class End(StrEnum):
-    """How an attempt ended."""
+    """Outcome of an attempt."""
 
     NOT_NEEDED = "not_needed"
     """The device proved to run the image already."""
@@ -82,7 +82,7 @@ class NotFit(Exception):
 
 
 class Hooks(Protocol):
-    """What the caller of an upgrade is asked and told."""
+    """Callbacks of an upgrade to its caller."""
 
     async def on_phase(self, phase: Phase, text: str) -> None:
         """Record that a phase begins."""
@@ -104,6 +104,6 @@ class Hooks(Protocol):
 
 
 def words(result: Result) -> str:
-    """Return what a command said, in one line."""
+    """Return a command's output in one line."""
     text = " ".join((result.stdout + " " + result.stderr).split())[-LONGEST_WORDS:]
     return text or f"exit status {result.exit_status}."

@@ -49,7 +49,7 @@ class PackageOrder:
 
 
 class PackageHooks(Protocol):
-    """What the caller of an update is asked and told."""
+    """Callbacks of an update to its caller."""
 
     async def on_phase(self, phase: Phase, text: str) -> None:
         """Record that a phase begins."""
@@ -65,7 +65,7 @@ class PackageHooks(Protocol):
 
 
 async def read_host(shell: Shell, order_id: str = "", names: Sequence[str] = ()) -> HostReport:
-    """Read what a host says about itself and about an installation; nothing is changed."""
+    """Read a host's facts and the status of its installation, without changes."""
     arguments = " ".join(quote(one) for one in (order_id or "none", *names))
     command = f"sh -s -- {arguments}"
     result = await shell.run(command, stdin=PROBE.encode(), timeout=COMMAND_SECONDS)
@@ -77,7 +77,7 @@ def system_report(host: HostReport) -> SystemReport:
 
 
 async def update(order: PackageOrder, connect: ShellFactory, hooks: PackageHooks) -> Attempt:
-    """Simulate, download and start the installation; return how far it came."""
+    """Simulate, download and start the installation; return the outcome."""
     try:
         async with connect() as shell:
             return await _update(order, shell, hooks)
@@ -140,7 +140,7 @@ async def _plan(order: PackageOrder, shell: Shell) -> Plan:
 
 
 async def _simulate(shell: Shell, arguments: str) -> Plan:
-    """Return what apt-get would do; raise NotFit if it finds no way."""
+    """Return apt-get's plan from a simulation; raise NotFit if there is none."""
     result = await shell.run(f"{APT} -s {arguments}", timeout=APT_SECONDS)
     if result.exit_status:
         raise NotFit(f"apt-get finds no way: {words(result)}")
@@ -161,7 +161,7 @@ async def _tell(host: HostReport, plan: Plan, hooks: PackageHooks) -> None:
 
 
 def arguments_of(plan: Plan) -> str:
-    """Return with what apt-get is called, for exactly the packages of the plan."""
+    """Return the arguments of apt-get for exactly the packages of the plan."""
     return f"--no-remove {KEEP_FILES} {_named(plan.packages)}"
 
 
@@ -191,5 +191,5 @@ async def _start(
 
 
 async def finish(shell: Shell, order_id: str) -> None:
-    """Remove what was laid on the host."""
+    """Remove temporary files from the host."""
     await shell.run(f'rm -rf "{FOLDER}/packages-{order_id}"', timeout=COMMAND_SECONDS)

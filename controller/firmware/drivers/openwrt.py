@@ -45,13 +45,13 @@ START_SERVICES = f"{SERVICES}\nstart_services"
 
 
 async def read_system(shell: Shell) -> SystemReport:
-    """Read what the device says about itself; nothing is changed."""
+    """Read the device's facts, without changes."""
     result = await shell.run("sh -s", stdin=PROBE.encode(), timeout=COMMAND_SECONDS)
     return parse_report(result.stdout)
 
 
 async def upgrade(order: UpgradeOrder, connect: ShellFactory, hooks: Hooks) -> Attempt:
-    """Check, send, verify and flash; return how far it came."""
+    """Check, send, verify and flash; return the outcome."""
     try:
         async with connect() as shell:
             return await _upgrade(order, shell, hooks)
@@ -163,7 +163,7 @@ async def _verify(order: UpgradeOrder, shell: Shell) -> None:
 
 
 async def _mark(order: UpgradeOrder, shell: Shell) -> bool:
-    """Lay a marker that flashing removes; return whether it can be relied on."""
+    """Create a marker file that flashing removes; return whether it is reliable."""
     if "o" in order.options.flags:
         return False
     name = f"{MARKER}{order.id}"
@@ -176,7 +176,7 @@ async def _mark(order: UpgradeOrder, shell: Shell) -> bool:
 
 
 async def _clean(order: UpgradeOrder, shell: Shell) -> None:
-    """Remove what was laid on the device; a lost connection changes nothing about it."""
+    """Remove temporary files from the device; ignore a lost connection."""
     await _start_services(order, shell)
     try:
         await shell.run(f'rm -f "{FILE}" "{MARKER}{order.id}"', timeout=COMMAND_SECONDS)

@@ -1,4 +1,4 @@
-"""Ways of an image to a device: the device downloads it, or it is sent over SSH."""
+"""Transfer of images: downloaded by the device, or sent over SSH."""
 
 import asyncio
 import shlex
@@ -19,7 +19,7 @@ PART = 256 * 1024
 
 
 async def transfer(order: UpgradeOrder, shell: Shell, hooks: Hooks) -> str:
-    """Bring the image to the device; return by which way. Raises NotFit if it has no room."""
+    """Transfer the image; return the method used. Raises NotFit without free space."""
     if order.download_url and await _download(order, shell, hooks):
         return "It was downloaded from the portal."
     await _send(order, shell)

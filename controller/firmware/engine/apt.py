@@ -1,4 +1,4 @@
-"""What apt says that it would do, and whether a host did it."""
+"""Plans of apt, and whether a host carried them out."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -48,7 +48,7 @@ class Plan:
 
 
 def parse_plan(text: str) -> Plan:
-    """Parse what a simulated ``apt-get`` says; raise ValueError for an invalid name."""
+    """Parse a simulated ``apt-get``'s output; raise ValueError for an invalid name."""
     packages, removed = [], []
     for line in text.splitlines():
         if found := PLANNED.match(line):
@@ -79,7 +79,7 @@ def _kept_back(lines: list[str]) -> Iterable[str]:
 
 @dataclass(frozen=True)
 class HostReport:
-    """What a host says about itself, and about an installation that was started on it."""
+    """Facts of a host, and the status of an installation started on it."""
 
     system: str = ""
     """Identifier of the distribution, such as debian."""

@@ -1,4 +1,4 @@
-"""Custom images of OpenWrt's sysupgrade server (ASU): what is asked, and what it answers."""
+"""Custom images of OpenWrt's sysupgrade server (ASU): requests and answers."""
 
 import json
 import re
@@ -54,7 +54,7 @@ class BuiltImage:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server says of a request; one of waiting, image and refusal."""
+    """Answer of a server to a request: waiting, image or refusal."""
 
     request: str = ""
     words: str = ""
@@ -139,7 +139,7 @@ def _image(values: Mapping[str, Any], order: BuildOrder, root: str) -> BuiltImag
 
 
 def _lacking(manifest: object, packages: Iterable[str]) -> list[str]:
-    """Return the packages that were asked for and are not in the image."""
+    """Return the requested packages that the image lacks."""
     if not isinstance(manifest, dict):
         return []
     return [name for name in packages if not name.startswith("-") and name not in manifest]

@@ -87,7 +87,7 @@ def advance_due() -> int:
 
 
 def advance(pk: UUID) -> None:
-    """Go on with one request, unless another worker has it."""
+    """Advance one request, unless another worker has it."""
     now = timezone.now()
     mine = ImageRequest.objects.filter(pk=pk, state__in=ImageRequest.OPEN, look_at__lte=now)
     if not mine.update(look_at=now + TAKEN):
@@ -143,7 +143,7 @@ def _stored(row: ImageRequest, server: Asu, found: BuiltImage) -> Image:
 
 
 def _retry(row: ImageRequest, error: Exception) -> None:
-    """Try again what may pass by itself; give up what does not."""
+    """Retry temporary failures; give up on others."""
     passes = isinstance(error, Unreachable | OutcomeUnknown)
     if passes and timezone.now() - row.created < LONGEST:
         _save(row, row.state, str(error), timezone.now() + PAUSE * 4)

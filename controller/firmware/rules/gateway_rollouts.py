@@ -129,7 +129,7 @@ class GatewayCargo(waves.Cargo[GatewayRollout]):
             _begin(upgrade)
 
     def begin_step(self, row: GatewayRollout) -> None:
-        """Read off the changes how the updates are."""
+        """Update the states of gateways from their changes."""
         rows = row.upgrades.filter(state__in=GatewayUpgrade.OPEN)
         for upgrade in rows.select_related("gateway", "change", "rollout__author"):
             _follow(upgrade)
@@ -153,7 +153,7 @@ class GatewayCargo(waves.Cargo[GatewayRollout]):
         return False
 
     def finish(self, row: GatewayRollout) -> None:
-        """Do nothing: what is not well halted it."""
+        """Do nothing: unhealthy gateways have halted the rollout."""
 
     def give_up(self, row: GatewayRollout) -> None:
         """Leave gateways whose change was not applied; it stays for people to decide on."""
@@ -182,7 +182,7 @@ def discard(rollout: GatewayRollout) -> None:
 
 
 def counts(row: GatewayRollout) -> dict[str, int]:
-    """Return how many gateways were reached, and how they are."""
+    """Return the number of reached gateways by state."""
     found: dict[str, int] = row.upgrades.aggregate(
         reached=Count("pk", filter=~Q(state__in=(Of.WAITING, Of.LEFT))),
         done=Count("pk", filter=Q(state=Of.DONE)),

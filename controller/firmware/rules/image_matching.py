@@ -1,4 +1,4 @@
-"""Which devices an image fits, by what they reported."""
+"""Matching of images and devices, by the devices' reports."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,7 +49,7 @@ def with_systems(devices: QuerySet[Device]) -> QuerySet[Device]:
 
 
 class Matcher:
-    """Images of one build, held against devices; facts are read once for all of them."""
+    """Images of one build, matched to devices; facts are read once for all."""
 
     def __init__(self, images: Iterable[Image], options: Options) -> None:
         self.images, self.options = list(images), options
@@ -74,7 +74,7 @@ class Matcher:
         return Match(device, image, tuple(found))
 
     def demanded(self, organization_id: UUID) -> str:
-        """Return what an organization demands of signatures."""
+        """Return an organization's signature requirement."""
         if organization_id not in self.signatures:
             self.signatures[organization_id] = policy_of(organization_id).signatures
         return self.signatures[organization_id]

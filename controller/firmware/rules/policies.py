@@ -20,7 +20,7 @@ from controller.firmware.rules.image_storage import local_file
 
 
 def policy_of(organization_id: UUID | None) -> FirmwarePolicy:
-    """Return the policy of an organization; the usual one, unsaved, if it has none."""
+    """Return the policy of an organization; the default, unsaved, if it has none."""
     found = FirmwarePolicy.objects.filter(organization=organization_id).first()
     return found or FirmwarePolicy()
 
@@ -56,7 +56,7 @@ def trusted_keys(organization_id: UUID | None) -> list[PublicKey]:
 
 @transaction.atomic
 def add_key(**values: Any) -> TrustedKey:
-    """Trust a key, and judge the signatures of stored images again."""
+    """Add a trusted key, and verify the signatures of stored images again."""
     row = TrustedKey(**values).checked()
     known = {one.id for one in trusted_keys(row.organization_id)}
     if read_public_key(row.public_key).id in known:
@@ -68,7 +68,7 @@ def add_key(**values: Any) -> TrustedKey:
 
 @transaction.atomic
 def remove_key(row: TrustedKey) -> None:
-    """Trust a key no longer, and judge the signatures of stored images again."""
+    """Remove a trusted key, and verify the signatures of stored images again."""
     owner = row.organization_id
     row.delete()
     _judge_images(owner, Image.Signature.VALID)

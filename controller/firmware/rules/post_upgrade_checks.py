@@ -1,4 +1,4 @@
-"""Devices after their upgrade: online, as healthy as before, and their configuration applied."""
+"""Checks of upgraded devices: online, as healthy as before, configuration applied."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ GRACE = timedelta(minutes=15)
 
 
 def state_before(device_id: UUID) -> dict[str, Any]:
-    """Return what the state of a device after its upgrade is compared with."""
+    """Return the device's state before the upgrade, for comparison afterwards."""
     return {"health_before": _health(device_id), "had_config_error": _has_error(device_id)}
 
 
@@ -45,7 +45,7 @@ def judge_watched() -> int:
 
 
 def judge(row: Upgrade) -> None:
-    """Record whether a device is as well as before; later, if that is not clear yet."""
+    """Record whether a device is as healthy as before; postpone if undecided."""
     presence = Presence.objects.filter(device=row.device_id).first()
     if presence and _is_too_early(row, presence):
         return

@@ -1,4 +1,4 @@
-"""How long the history of upgrades and rollouts is kept."""
+"""Retention of the history of upgrades and rollouts."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Rollouts of builds in waves: who is reached, who is not and why, gates, pauses, halts."""
+"""Rollouts of builds in waves: included and excluded devices, gates, pauses, halts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ NO_CONNECTION = "The device has no enabled connection."
 
 @dataclass(frozen=True)
 class Health:
-    """Number of released devices by what came of them."""
+    """Number of released devices by outcome."""
 
     total: int
     reached: int
@@ -74,7 +74,7 @@ class Health:
 
     @property
     def failure_percent(self) -> int:
-        """Return the share of devices that are not well, of those that were reached."""
+        """Return the percentage of unhealthy devices among those reached."""
         return waves.percent(self.bad, self.reached)
 
     def __str__(self) -> str:
@@ -115,7 +115,7 @@ def _devices(
 
 
 def candidates(row: FirmwareRollout) -> list[Match]:
-    """Return all devices that a rollout is about, with images and reasons against them."""
+    """Return a rollout's candidate devices, with images and reasons against them."""
     if row.build is None:
         return [Match(device, None) for device in package_rules.candidates(row)]
     wanted = Q(firmware__in=assigned(row.build, row.group, row.location))
@@ -212,7 +212,7 @@ def _upgrades(row: FirmwareRollout, found: Sequence[Match]) -> list[Upgrade]:
 
 
 def fits(row: FirmwareRollout, match: Match) -> bool:
-    """Return whether a device will be upgraded, as far as it is known before it is asked."""
+    """Return whether a device will be upgraded, judged by its stored facts."""
     return match.fits if row.build else not match.reasons
 
 
@@ -294,7 +294,7 @@ class FirmwareCargo(waves.Cargo[FirmwareRollout]):
         return False
 
     def finish(self, row: FirmwareRollout) -> None:
-        """Tell people once of all devices that are not well."""
+        """Notify users once about all unhealthy devices."""
         found = health(row)
         if found.bad:
             tell_ended(row, str(found))
@@ -329,7 +329,7 @@ def stop(rollout: FirmwareRollout) -> FirmwareRollout:
 
 
 def retryable(rollout: FirmwareRollout) -> QuerySet[Upgrade]:
-    """Return the upgrades of which nothing was written and that may be tried again."""
+    """Return the upgrades that wrote nothing and may be retried."""
     rows = Upgrade.objects.filter(rollout=rollout, sent=None)
     rows = rows.exclude(image=None, packages="")
     return rows.filter(state__in=(Of.FAILED, Of.ABORTED))

@@ -1,4 +1,4 @@
-"""What devices report about their system, read over SSH."""
+"""System facts of devices, read over SSH."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -34,7 +34,7 @@ KEPT = (
 
 @dataclass(frozen=True)
 class Reading:
-    """What a device reported, or why it could not be read."""
+    """Report of a device, or the reason why it could not be read."""
 
     report: SystemReport | None
     reason: str = ""
@@ -67,7 +67,7 @@ def read_due() -> int:
 
 
 def read_soon(device: Device) -> None:
-    """Have the system of a device read by a worker."""
+    """Enqueue a read of a device's system."""
     enqueue_on_commit(READ, str(device.pk))
 
 
@@ -100,7 +100,7 @@ async def _read(connection: DeviceConnection, gate: asyncio.Semaphore) -> Readin
 
 
 def record_system(device_id: UUID, reading: Reading) -> None:
-    """Record what a device reported; a failure keeps what is known."""
+    """Record a device's report; a failure keeps the stored facts."""
     now = timezone.now()
     values: dict[str, object] = {"tried_at": now, "reason": reading.reason}
     if reading.report is not None:

@@ -1,4 +1,4 @@
-"""What an upgrade under way is told and asks: phases, downloads, backups, leave to flash."""
+"""Hooks of a running upgrade: phases, downloads, backups, permission to flash."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -58,7 +58,7 @@ class RowHooks:
 
     @transaction.atomic
     def mark_sent(self, before: BeforeFlash) -> bool:
-        """Mark the upgrade as sent; from here on it is only asked about.
+        """Mark the upgrade as sent; from now on only its outcome is queried.
 
         Returns False if it was cancelled or taken over, or if the window has closed.
         """

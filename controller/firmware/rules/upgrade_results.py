@@ -1,4 +1,4 @@
-"""Record what came of an attempt, and of asking a device after it was told to flash."""
+"""Record the results of upgrade attempts, and of checks after the flash."""
 
 from datetime import timedelta
 from typing import Any
@@ -35,7 +35,7 @@ PATIENCE = timedelta(days=1)
 
 @transaction.atomic
 def record_attempt(holder: LeaseHolder[Upgrade], row: Upgrade, attempt: Attempt) -> None:
-    """Record how far an attempt came; nothing if another worker has the row by now."""
+    """Record the progress of an attempt, unless another worker has taken over the row."""
     revoke(row)
     if attempt.report is not None:
         record_system(row.device_id, Reading(attempt.report))
@@ -55,7 +55,7 @@ def record_attempt(holder: LeaseHolder[Upgrade], row: Upgrade, attempt: Attempt)
 
 
 def retry_later(holder: LeaseHolder[Upgrade], row: Upgrade, reason: str) -> None:
-    """Put an upgrade of which nothing was written back, with a growing pause."""
+    """Requeue an upgrade that has written nothing, after a growing pause."""
     since = row.released or row.created
     if not row.is_persistent and timezone.now() - since > PATIENCE:
         reason = f"Given up after a day: {reason}"
@@ -74,7 +74,7 @@ def postpone(holder: LeaseHolder[Upgrade], row: Upgrade, at: Any, reason: str) -
 def record_judgment(
     holder: LeaseHolder[Upgrade], row: Upgrade, report: SystemReport, judgment: Judgment
 ) -> None:
-    """Record what the report of a device after its flash means."""
+    """Record the judgment of a device's report after the flash."""
     record_system(row.device_id, Reading(report))
     match judgment.verdict:
         case Verdict.CONFIRMED:
@@ -87,7 +87,7 @@ def record_judgment(
 
 @transaction.atomic
 def record_silence(holder: LeaseHolder[Upgrade], row: Upgrade, reason: str) -> None:
-    """Record that a device could not be asked after it was told to flash."""
+    """Record that a device was unreachable after the flash command."""
     passed = row.since_flash
     if passed > LOST_AFTER:
         text = f"The device was not seen for {LOST_AFTER.days} days after the flash: {reason}"

@@ -134,7 +134,7 @@ class Turn:
     # --- after the flash
 
     async def look(self, row: Upgrade, connection: DeviceConnection | None) -> None:
-        """Ask the device what runs on it."""
+        """Query the device's firmware."""
         if connection is None:
             await sync_to_async(record_silence)(self.holder, row, NO_WAY)
             return
@@ -161,7 +161,7 @@ class Turn:
 
 
 async def ask_system(shell: Shell, row: Upgrade) -> tuple[SystemReport, Judgment]:
-    """Ask a device what runs on it, and note on it the image that it proved to run."""
+    """Query a device's firmware, and mark the image that it proved to run."""
     report = await read_system(shell)
     judgment = judge(
         before_of(row), Wanted(row.version, row.revision), report, since_flash=row.since_flash

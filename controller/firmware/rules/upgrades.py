@@ -231,7 +231,7 @@ def replaced(row: Upgrade) -> Upgrade:
 
 
 def ask_now(row: Upgrade) -> None:
-    """Look after an open upgrade at once instead of after its pause."""
+    """Make an open upgrade due at once."""
     waiting = Upgrade.objects.filter(pk=row.pk, state__in=Upgrade.OPEN, leased_until=None)
     if waiting.update(not_before=timezone.now()):
         enqueue_on_commit(RUN)
@@ -265,12 +265,12 @@ def publish_rollout(row: FirmwareRollout) -> None:
 
 
 def tell_ended(row: FirmwareRollout, reason: str) -> None:
-    """Tell people once that a rollout ended with devices that are not well."""
+    """Notify users once that a rollout ended with unhealthy devices."""
     record_notices([_event(row, "incomplete", reason)])
 
 
 def tell_proposed(row: FirmwareRollout) -> None:
-    """Tell those who may approve a rollout that it waits for them."""
+    """Notify approvers of a rollout that waits for approval."""
     record_notices([_event(row, "asked", "")])
 
 

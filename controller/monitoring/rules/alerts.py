@@ -1,4 +1,4 @@
-"""Telling people of conditions: once, and once more when they are over.
+"""Notices of conditions: one at their start, one at their end.
 
 Nobody is told in a maintenance window, of a device behind an outage, or of anything else while
 a device does not answer at all; what is still wrong afterwards is told then.

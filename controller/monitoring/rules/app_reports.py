@@ -1,4 +1,4 @@
-"""Reports that other apps have: of supervisors, and of whatever registers later."""
+"""Reports that other apps hand over, such as those of supervisors."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Many rows of one table in one statement, without a model instance and a compiler for each value."""
+"""Insertion of many rows in one statement, without model instances."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

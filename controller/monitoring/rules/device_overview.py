@@ -1,4 +1,4 @@
-"""What the overview of a device shows over time: charts, availability and what happened."""
+"""Overview of a device over time: charts, availability and events."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What the portal asks by itself: pings, management ports, and measurements over SSH.
+"""Polling of devices: pings, management ports, and measurements over SSH.
 
 A device is due by a time on its row. Who takes it moves that time on, so that two workers
 never ask the same device, and a lost worker costs one round.

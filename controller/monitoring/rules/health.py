@@ -1,4 +1,4 @@
-"""Judging all devices by their newest values: conditions, health, and who is told."""
+"""Health of all devices from their newest values: conditions and notices."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

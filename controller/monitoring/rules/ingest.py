@@ -1,4 +1,4 @@
-"""Taking reports: values into samples, counters into increments, clients into sessions.
+"""Ingestion of reports: values into samples, counters into increments, clients into sessions.
 
 All reports that came within a moment are one transaction. Only a report that is newer than the
 newest one moves what is shown and judged; a late one is history alone.

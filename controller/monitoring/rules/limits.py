@@ -1,4 +1,4 @@
-"""Which limits are in force for a device: its own, its group's, its organization's, the portal's."""
+"""Limits in force for a device: its own, its group's, its organization's or the portal's."""
 
 from collections.abc import Mapping
 from typing import Any

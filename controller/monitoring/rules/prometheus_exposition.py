@@ -1,4 +1,4 @@
-"""The newest values of devices for programs that scrape them."""
+"""Newest values of devices in the exposition format of Prometheus."""
 
 from collections.abc import Iterator
 from typing import Any

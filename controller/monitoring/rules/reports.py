@@ -1,4 +1,4 @@
-"""Reports as device agents send them: who sends is proved, the body is read, and all is kept."""
+"""Reports of device agents: authentication, parsing and storage."""
 
 import hmac
 import logging

@@ -1,4 +1,4 @@
-"""Samples in a store outside of the portal, for those who outgrow its own database."""
+"""Samples in an external store, for fleets that outgrow the portal's database."""
 
 from collections.abc import Sequence
 

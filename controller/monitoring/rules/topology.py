@@ -1,4 +1,4 @@
-"""The topology of the devices that somebody may see."""
+"""Topology of the devices that a user may see."""
 
 from collections import defaultdict
 from typing import Any

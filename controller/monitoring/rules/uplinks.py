@@ -1,4 +1,4 @@
-"""What leads a device to the portal: found in its reports, or set by a person."""
+"""Uplinks of devices: found in their reports, or set by a person."""
 
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address

@@ -75,7 +75,7 @@ class Driver(ABC):
 
     @abstractmethod
     def _reader(self) -> Reader:
-        """Return what the vendor's live parts read with."""
+        """Return the reader of the vendor's live parts."""
 
     def check(self, feature: Feature, values: Mapping[str, str] | None = None) -> None:
         """Raise ``Rejected`` unless this version supports the feature and properties."""
@@ -227,7 +227,7 @@ class Driver(ABC):
         return found
 
     def _create_at(self, feature: Feature, values: Mapping[str, Any], position: str) -> str:
-        """Create a rule at a position; where the vendor takes none, it is moved after that."""
+        """Create a rule at a position, or move it there if the vendor's API takes none."""
         made = self._write(feature, "create", "", values)
         self._put(feature, made, position)
         return made
@@ -243,14 +243,14 @@ class Driver(ABC):
         return self._orders[feature.key]
 
     def _order(self, feature: Feature, target: str, within: Mapping[str, str]) -> list[str]:
-        """Return the ids of all among which the order of this one counts, in their order.
+        """Return the ids of the rules among which this rule is ordered, in order.
 
-        ``within`` are the values of one that is not made yet.
+        ``within`` are the values of a new rule.
         """
         return self._ids(feature, {})
 
     def _move(self, feature: Feature, target: str, old: list[str], new: list[str]) -> None:
-        """Put one so that the order becomes ``new``; it may not be in ``old`` yet."""
+        """Move a rule so that the order becomes ``new``; the rule may be missing in ``old``."""
         raise Rejected(f"{feature.key} is in no order that can be changed.")
 
     def _spelled(self, feature: Feature) -> Feature:
@@ -301,7 +301,7 @@ class Driver(ABC):
 
 
 def if_told(read: Callable[[], Any], *, otherwise: Any) -> Any:
-    """Return what is read, or the other value where the version or the account does not tell it."""
+    """Return the result of a read, or the default if the version or account lacks it."""
     try:
         return read() or otherwise
     except (Unreachable, Rejected):

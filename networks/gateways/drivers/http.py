@@ -1,4 +1,4 @@
-"""What the drivers that speak HTTP have in common: the connection, and what errors mean."""
+"""Common part of the HTTP drivers: connection and error mapping."""
 
 import time
 from collections.abc import Mapping
@@ -126,7 +126,7 @@ class Http:
 
 
 def unreached(error: Exception) -> str:
-    """Return why nothing was sent; a certificate that is not taken is named."""
+    """Return why nothing was sent; names a rejected certificate."""
     text = str(error)
     if "fingerprint" in text:
         return text[:SHOWN]

@@ -21,7 +21,7 @@ def is_needed(change: Change) -> bool:
 
 
 def is_approved(change: Change) -> bool:
-    """Return whether somebody who did not write the change approved it as it is now."""
+    """Return whether a user other than the author approved the change's current form."""
     found = change.approvals.filter(digest=change.digest).select_related("user")
     return any(not change.is_written_by(one.user) and _may(one.user, change) for one in found)
 

@@ -1,4 +1,4 @@
-"""Stored backups on their way out: as a download, or back to their gateway."""
+"""Use of stored backups: download, and restore on the gateway."""
 
 from django.http import HttpResponse
 from django.utils.translation import gettext
@@ -14,7 +14,7 @@ from networks.gateways.rules.backups import file_of
 
 
 def download_response(row: GatewayBackup, *, by: User) -> HttpResponse:
-    """Return the stored file for somebody who takes it away; that is audited."""
+    """Return the stored file as a download, and record that in the audit log."""
     file = file_of(row)
     record_audit("gateway.backup_downloaded", row, by=by)
     return file_response(
@@ -23,7 +23,7 @@ def download_response(row: GatewayBackup, *, by: User) -> HttpResponse:
 
 
 def stage_restore(row: GatewayBackup, *, by: User, notes: str = "") -> Change:
-    """Stage the restore of a backup. Raises Refused where the vendor takes none back."""
+    """Stage the restore of a backup. Raises Refused if the vendor's API restores none."""
     feature = RESTORES.get(row.gateway.vendor)
     if feature is None:
         raise Refused(

@@ -1,4 +1,4 @@
-"""Take the backups of gateways that are due, side by side, and let go of old ones."""
+"""Take due backups of gateways in parallel, and prune old ones."""
 
 import logging
 from collections.abc import Sequence
@@ -121,7 +121,7 @@ def _taken(gateway: Gateway) -> Taken:
 
 
 def record(holder: LeaseHolder[GatewayBackup], row: GatewayBackup, taken: Taken) -> bool:
-    """Store what was taken, or why nothing was. Returns whether it is stored."""
+    """Store a backup, or the reason of its failure. Returns whether it is stored."""
     if isinstance(taken, Refused):
         if isinstance(taken, Unreachable) and row.attempts < MOST_ATTEMPTS:
             holder.retry(row)
@@ -165,7 +165,7 @@ def _tell(row: GatewayBackup) -> None:
 
 
 def prune(gateway: Gateway) -> int:
-    """Delete what is more or older than the policy keeps. Returns the number deleted.
+    """Delete backups beyond the policy's number or age. Returns the number deleted.
 
     The newest stored backup stays, however old it is.
     """

@@ -154,9 +154,9 @@ def can_be_restored(row: GatewayBackup) -> bool:
 
 
 def may_change(row: ChangeSet, gateway: Gateway) -> bool:
-    """Return whether a set may go on with a gateway: its backup is over, or it wants none.
+    """Return whether a set may continue with a gateway: its backup is done or not required.
 
-    Raises Refused if the policy wants a backup, and there is none.
+    Raises Refused if the policy requires a backup and none exists.
     """
     policy = policy_of(gateway)
     how = GatewayBackupPolicy.BeforeChanges

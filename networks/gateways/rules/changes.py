@@ -281,7 +281,7 @@ def discard(change: Change, *, by: User) -> Change:
 
 
 def may_give_up(change: Change, *, by: User) -> bool:
-    """Return whether somebody has the role to give up a change whose outcome stays unknown."""
+    """Return whether the user may give up a change whose outcome stays unknown."""
     return by.outranks(CATASTROPHIC_ROLE, change.gateway.organization_id)
 
 

@@ -1,4 +1,4 @@
-"""Connections to gateways: open one with its credentials, remember the version it tells."""
+"""Connections to gateways with their credentials; the reported version is stored."""
 
 from django.conf import settings
 from django.utils.translation import gettext

@@ -1,4 +1,4 @@
-"""Live view: one part of a gateway at a time, shared by everybody who looks, and kept for seconds."""
+"""Live view: parts of a gateway, read once for all viewers and cached for seconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ PING_PAUSE = 1.0
 
 @dataclass(frozen=True)
 class Told:
-    """Rows of a part, and when the gateway told them."""
+    """Rows of a part, with the time of the read."""
 
     part: Part
     at: datetime

@@ -1,4 +1,4 @@
-"""The rules around one that is created or moved, and whether anything reaches it there."""
+"""Neighbors of a rule that is created or moved, and whether they shadow it."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,14 +19,14 @@ NEW = "{new}"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Neighbors of a rule in their order; ``warning`` tells what keeps traffic from it."""
+    """Neighbors of a rule in order; ``warning`` names what keeps traffic from the rule."""
 
     rules: list[dict[str, Any]] = field(default_factory=list)
     warning: str = ""
 
 
 def cached_surroundings(change: Change, *, fresh: bool = False) -> Surroundings:
-    """Return the rules around a change that waits, as they were a moment ago.
+    """Return the neighbors of a pending change's rule, as read a moment ago.
 
     Empty if the gateway cannot be read. ``fresh`` reads it again.
     """
@@ -45,7 +45,7 @@ def cached_surroundings(change: Change, *, fresh: bool = False) -> Surroundings:
 
 
 def surroundings(change: Change) -> Surroundings:
-    """Read the rules around the place that a change puts its rule to."""
+    """Read the neighbors at the position that a change gives its rule."""
     feature = change.what
     if not feature.is_ordered or change.operation == "delete":
         return Surroundings()

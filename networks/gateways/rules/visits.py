@@ -1,4 +1,4 @@
-"""Visits of gateways while somebody waits: one at a time each, and none of one that is away."""
+"""Interactive connections to gateways: one at a time each, none to an offline one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ LONGEST_SECONDS = 60.0
 
 @contextmanager
 def visit(gateway: Gateway, *, rehearses: bool = False) -> Iterator[Connection]:
-    """Connect for somebody who waits.
+    """Connect while a user waits.
 
     Raises Unreachable at once if the gateway did not answer a moment ago, to a poll or to
     somebody else; Conflict if another visit takes too long.
@@ -43,7 +43,7 @@ def visit(gateway: Gateway, *, rehearses: bool = False) -> Iterator[Connection]:
 def read_live(gateway: Gateway, feature: Feature, *, most: int) -> list[dict[str, Any]]:
     """Read up to `most` objects of a feature from the gateway, without secrets.
 
-    Whoever asks for the same while it is read gets the same answer.
+    Concurrent callers share one read.
     """
     if feature.action:
         raise Refused(

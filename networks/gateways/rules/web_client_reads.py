@@ -1,4 +1,4 @@
-"""What FreeSDN's web client reads of a gateway: settings by their feature, or parts of the live view."""
+"""Reads of FreeSDN's web client: settings by feature, and parts of the live view."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,7 +36,7 @@ class WebRead:
 
 
 def read_at(gateway: Gateway, area: str, what: str) -> WebRead:
-    """Read what a URL of the client means. Raises NotFound if the vendor has no such thing.
+    """Return the rows for a URL of the client. Raises NotFound if the vendor has none.
 
     The client reads open pages again every 15 to 30 seconds; what was read seconds ago is kept.
     """
@@ -73,7 +73,7 @@ def _told(gateway: Gateway, part: str, what: str) -> WebRead:
 
 
 def measured(gateway: Gateway) -> list[Measured]:
-    """Return what the gateway measures, or what it told a few seconds ago."""
+    """Return the gateway's measurements, cached for a few seconds."""
     key = f"gateway-measured:{gateway.pk}:{gateway.modified.timestamp()}"
     known: list[Measured] | None = cache.get(key)
     if known is not None:

@@ -48,7 +48,7 @@ def observer_config(plan: Plan) -> str:
 
 
 def direct_lines(direct: Direct) -> str:
-    """Return what the join client has to know about the interface for direct ways."""
+    """Return the join client's lines about the interface for direct paths."""
     lines = [f"port {direct.port}", f"link {direct.link}"]
     lines += [f"observer {key} {endpoint}" for key, endpoint in direct.observers]
     return "\n".join(lines) + "\n"

@@ -91,7 +91,7 @@ class Sets:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a chain judges: packets, or the packet that began their connection.
+    """Subject of a chain: packets, or the packet that opened their connection.
 
     An end that is given is not matched: the chain is that of this member alone.
     """
@@ -176,7 +176,7 @@ def _resolver_chains(resolvers: Sequence[Resolver], interface: str) -> list[str]
 
 
 def member_table(segments: Sequence[Segment], address: str) -> str:
-    """Return a member's ruleset: what may reach it, by the relay or directly.
+    """Return a member's ruleset: traffic allowed to it, relayed or direct.
 
     It alone protects the member from a direct peer, which may send to any address. The sets
     ``used`` remember from which members something came: their ways are watched closely.

@@ -15,7 +15,7 @@ ROOM, USUAL = 4, 24
 
 
 class BadRange(ValueError):
-    """Range that a network cannot have; the message says why."""
+    """Range that a network may not use; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def checked(text: str) -> IPv4Network:
 
 
 def parsed(texts: Iterable[str], by: str) -> Iterator[Taken]:
-    """Yield ranges; texts that are none are left out."""
+    """Yield valid ranges; skip invalid texts."""
     for text in texts:
         try:
             yield Taken(ip_network(text, strict=False), by)

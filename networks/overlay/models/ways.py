@@ -17,7 +17,7 @@ class PairQuerySet(models.QuerySet[Any]):
         return self.filter(Q(low__in=nodes) | Q(high__in=nodes))
 
     def told(self) -> Self:
-        """Filter to the pairs whose ends are told of each other."""
+        """Filter to the pairs whose ends know of each other."""
         return self.filter(state__in=[Pair.State.TRYING, Pair.State.DIRECT])
 
     def due(self, now: datetime) -> Self:

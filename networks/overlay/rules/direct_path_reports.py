@@ -23,7 +23,7 @@ MOST_RELAYS = 100
 
 
 def receive(node: Node, report: Report) -> None:
-    """Store a report, and let the pairs follow from it."""
+    """Store a report, and update its pairs."""
     if not node.is_relay:
         _note_offers(node, report)
         _note_measures(node, report, _note_pairs(node, report.pairs))
@@ -85,9 +85,9 @@ def _offered(report: Report, now: float) -> dict[str, Any]:
 
 
 def _note_pairs(node: Node, reports: list[PairReport]) -> list[int]:
-    """Store what is new of one end's evidence. Reports about pairs of others are left out.
+    """Store new evidence of one end. Reports about other members' pairs are ignored.
 
-    Returns the ids of its own.
+    Returns the ids of the end's own pairs.
     """
     by_id = {one.pair: one for one in reports}
     rows = Pair.objects.of_nodes([node.pk]).filter(pk__in=by_id)
@@ -142,7 +142,7 @@ def _store_evidence(node: Node, ids: list[int], reports: dict[int, PairReport]) 
 
 
 def _sight(relay: Node, seen: dict[str, str]) -> None:
-    """Store where a relay sees members, and let the pairs of those that moved follow."""
+    """Store the endpoints that a relay sees, and update the pairs of members that moved."""
     nodes = dict(
         Node.objects.filter(public_key__in=seen, is_relay=False).values_list("public_key", "pk")
     )

@@ -1,4 +1,4 @@
-"""Signals to the web processes that hold questions of agents. A lost one costs seconds."""
+"""Signals to the web processes that hold agents' requests. A lost signal costs seconds."""
 
 import logging
 from collections.abc import Collection
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def wake(node_ids: Collection[int]) -> None:
-    """Answer the held questions of these nodes' agents once the transaction has committed."""
+    """Answer the held requests of these nodes' agents on commit."""
     ids = " ".join(str(one) for one in sorted(set(node_ids)))
     if ids:
         transaction.on_commit(lambda: _publish(ids))

@@ -1,4 +1,4 @@
-"""How the members of a network reach each other, in words for people."""
+"""Paths between the members of a network, described for people."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Direct ways between members: the pairs that talk, what they are told, how they fare.
+"""Direct paths between members: their pairs, states and instructions.
 
 The rows change by reports and by time. A pair exists only while both are active members of
 one network whose policy lets something through between them.
@@ -35,7 +35,7 @@ OF_ENDS = (
 
 @dataclass(frozen=True)
 class Ends:
-    """What is known of some nodes, by id."""
+    """Facts about some nodes, by id."""
 
     nodes: Mapping[int, Node]
     ends: Mapping[int, End]
@@ -123,7 +123,7 @@ def _moment(at: float | None) -> datetime | None:
 
 @transaction.atomic
 def advance(ids: Collection[int]) -> int:
-    """Bring these pairs to the state that follows from their evidence.
+    """Update these pairs' states from their evidence.
 
     Returns the number of pairs whose ends are told something new.
     """
@@ -150,7 +150,7 @@ def advance(ids: Collection[int]) -> int:
 
 
 def advance_due() -> int:
-    """Advance the pairs whose time has come. Returns their number."""
+    """Advance the pairs that are due. Returns their number."""
     ids = list(Pair.objects.due(timezone.now()).order_by("due_at").values_list("pk", flat=True))
     for at in range(0, len(ids), AT_ONCE):
         advance(ids[at : at + AT_ONCE])
@@ -163,7 +163,7 @@ def reconsider(node_ids: Collection[int]) -> None:
 
 
 def try_again(node_ids: Collection[int]) -> None:
-    """Try the pairs of these nodes at once that wait after failures: the nodes are back."""
+    """Retry the failed pairs of these nodes at once: the nodes are back online."""
     waiting = Pair.objects.of_nodes(node_ids).filter(state=Pair.State.RELAY)
     waiting.exclude(next_try=None).update(next_try=timezone.now(), tries=0)
     reconsider(node_ids)
@@ -173,7 +173,7 @@ def try_again(node_ids: Collection[int]) -> None:
 
 
 def note_talks(talks: Iterable[tuple[str, str]]) -> None:
-    """Keep the pairs that talk through a relay, and create those that may be direct."""
+    """Record pairs that exchange traffic through a relay; create those that may be direct."""
     spoken = {tuple(sorted(one)) for one in talks if one[0] != one[1]}
     ids = _nodes_at({one for pair in spoken for one in pair})
     pairs = {
@@ -223,7 +223,7 @@ def _create(
 
 
 def allowed_pairs(pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Return those that share a network whose policy lets something through."""
+    """Return the pairs that share a network whose policy allows any traffic."""
     ids = {one for pair in pairs for one in pair}
     members: defaultdict[int, dict[int, policies.Member]] = defaultdict(dict)
     rows = Member.objects.active().filter(node__in=ids).select_related("node")
@@ -256,7 +256,7 @@ def forget_strangers(node_ids: Collection[int]) -> None:
 
 
 def forget_forbidden(network_ids: Collection[int]) -> None:
-    """Delete pairs between which the policies let nothing through any more."""
+    """Delete pairs between which the policies no longer allow any traffic."""
     nodes = Member.objects.filter(network__in=network_ids).values("node")
     rows = Pair.objects.filter(low__in=nodes) | Pair.objects.filter(high__in=nodes)
     found = {(low, high): pk for pk, low, high in rows.values_list("pk", "low", "high")}
@@ -274,7 +274,7 @@ def _forget(rows: Any) -> None:
 
 
 def ways_text(node: Node) -> str:
-    """Return what the node's agent is told: the state of its configuration, and its pairs."""
+    """Return the text for the node's agent: state of its configuration, and its pairs."""
     rows = [] if node.is_relay else list(Pair.objects.of_nodes([node.pk]).told().order_by("pk"))
     known = load_ends({one for row in rows for one in (row.low_id, row.high_id)})
     more = _carried(node, known.nodes)
@@ -331,5 +331,5 @@ def _told(
 
 
 def wait_seconds() -> int:
-    """Return how long an agent's question may be held until there is something new."""
+    """Return the seconds for which an agent's request may be held."""
     return int(settings.MUSTER_JOIN_POLL_SECONDS) * 2

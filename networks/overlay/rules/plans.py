@@ -162,7 +162,7 @@ def relays() -> list[Node]:
 
 
 def lacking(program: str) -> list[str]:
-    """Return the names of the relays that report to lack a program."""
+    """Return the names of the relays that report a missing program."""
     return [one.name for one in relays() if program in one.offers.get("lacks", ())]
 
 

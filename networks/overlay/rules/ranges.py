@@ -77,7 +77,7 @@ def known_ranges(network: Network, by: User) -> Iterator[Taken]:
 
 
 def conflicts(network: Network, by: User) -> list[str]:
-    """Return sentences on what has come to overlap the network's range since it was set."""
+    """Return sentences about ranges that now overlap the network's range."""
     if not network.ipv4_range:
         return []
     own = IPv4Network(network.ipv4_range)
@@ -118,7 +118,7 @@ def _of_members(network: Network) -> Iterator[Taken]:
 
 
 def _of_hosts() -> Iterator[Taken]:
-    """Yield the relays' addresses: what leads to them must not be sent into the overlay."""
+    """Yield the relays' addresses, whose traffic must not enter the overlay."""
     endpoints = Node.objects.filter(is_relay=True).exclude(endpoint="")
     hosts = [split_endpoint(one)[0] for one in endpoints.values_list("endpoint", flat=True)]
     yield from ranges.parsed(hosts, gettext("the address of a relay"))

@@ -193,7 +193,7 @@ def _place_for(user: User, network: Network) -> Share:
 
 @transaction.atomic
 def decline(user: User, token: str) -> None:
-    """Delete an invitation; whoever holds its link, or has its address, may. Raises NotFound."""
+    """Delete an invitation, for the holder of its link or address. Raises NotFound."""
     row = of_token(token)
     if row is None or row.network.owner_id == user.pk:
         raise NotFound(BAD_LINK)

@@ -73,7 +73,7 @@ class BuildViewSet(RuleViewSet):
     )
     @action(detail=True, methods=["get", "post"], filterset_class=None)
     def upgrade(self, request: Request, pk: str) -> Response:
-        """Tell which devices an upgrade would reach, or start it as a rollout."""
+        """Preview the devices that an upgrade would reach, or start it as a rollout."""
         build: Build = self.get_object()
         if request.method == "GET":
             return Response(self.dry_run(build))

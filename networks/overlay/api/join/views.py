@@ -99,7 +99,7 @@ class ConfigView(DeviceView):
 class WaysView(DeviceView):
     @extend_schema(exclude=True)
     def post(self, request: Request) -> HttpResponse:
-        """Take what an agent reports about direct ways, and tell it what is new.
+        """Record an agent's report about direct paths, and answer with changes.
 
         ``report`` has lines, ``seen`` names the last answer. Answers 204 if nothing is new;
         with ``?wait=1`` the web server then holds the question until something is.

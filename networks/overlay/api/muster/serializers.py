@@ -52,7 +52,7 @@ class WayEnd(serializers.ModelSerializer[Node]):
 
 
 class WaySerializer(serializers.ModelSerializer[Pair]):
-    """How two members reach each other, and why not directly."""
+    """Path between two members, and the reason if it is not direct."""
 
     members = serializers.SerializerMethodField()
     kind = serializers.SerializerMethodField(
@@ -207,7 +207,7 @@ class Invitation(serializers.Serializer[Any]):
 
 
 class InvitationSerializer(serializers.ModelSerializer[Share]):
-    """An invitation that waits for the answer of the person that it is for."""
+    """Open invitation, for the person it is addressed to."""
 
     network = serializers.CharField(source="network.name", read_only=True)
     owner = serializers.EmailField(source="network.owner.email", read_only=True)

@@ -1,4 +1,4 @@
-"""How the members of a network reach each other."""
+"""Paths between the members of a network."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from networks.overlay.rules import direct_path_status
 
 
 class WayViewSet(ListModelMixin, PartView):
-    """The pairs of members that talk to each other, those that did last first."""
+    """Pairs of members that exchange traffic, the most recent first."""
 
     queryset = Pair.objects.all()
     serializer_class = WaySerializer
