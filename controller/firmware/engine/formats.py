@@ -67,7 +67,7 @@ def _refuse_foreign(head: bytes) -> None:
     try:
         text = head.decode("utf-8", "strict")
     except UnicodeDecodeError as error:
-        # A character may be cut at the end of what was read.
+        # A character may be cut at the end of the bytes read.
         if error.start < len(head) - 3:
             return
         text = head[: error.start].decode()

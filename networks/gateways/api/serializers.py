@@ -80,7 +80,7 @@ class Staged(Strict):
     def values(self) -> dict[str, Any]:
         """Return the keyword arguments of the rule `stage`."""
         given = dict(self.validated_data)
-        # Null is how clients say that there is none.
+        # Clients send null for an absent value.
         given["payload"] = given["payload"] or {}
         given["target_id"], given["notes"] = given["target_id"] or "", given["notes"] or ""
         given["state"] = Change.State.DRAFT if given.pop("draft") else Change.State.PENDING

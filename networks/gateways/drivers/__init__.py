@@ -33,7 +33,7 @@ DRIVERS: Mapping[str, Callable[[Endpoint], Gateway]] = {
     "proxmox": proxmox.Proxmox,
     "unifi": unifi.UniFi,
 }
-# Of each vendor the parts of the live view that it tells, in the order of the page.
+# Parts of the live view by vendor, in the order of the page.
 LIVE: Mapping[str, tuple[str, ...]] = {
     one.vendor: tuple(
         name for name in PARTS if name in {*MEASURED, *one.live_parts} - one.live_lacks

@@ -40,7 +40,7 @@ class Driver(ABC):
     """
 
     vendor: ClassVar[str]
-    # What this vendor tells in the live view, besides what every vendor measures.
+    # This vendor's parts of the live view, besides the measurements of every vendor.
     live_parts: ClassVar[Mapping[str, Live]] = {}
     live_lacks: ClassVar[frozenset[str]] = frozenset()
     # Whether a write was sent; set by the connection.

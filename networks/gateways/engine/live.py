@@ -91,7 +91,7 @@ PARTS: Mapping[str, Part] = {
         ),
     )
 }  # fmt: skip
-# Made of what the gateway measures, unless a vendor tells more.
+# Made of the gateway's measurements, unless a vendor reports more.
 MEASURED = ("overview", "interfaces", "neighbors")
 BYTES, DURATIONS = (
     frozenset({*TRAFFIC, "memory", "used", "total"}),

@@ -8,7 +8,7 @@ from controller.base import values
 
 PERCENT = 100
 MEGA = 1_000_000
-# ubus tells loads as whole numbers of 1/65536.
+# ubus reports loads as whole numbers of 1/65536.
 LOAD_SCALE = 65_536
 CONNECTED = 1
 Row = Mapping[str, Any]

@@ -16,7 +16,7 @@ RESERVATION = frozenset({"reservation", "static", "mapping"})
 SAME = {"nat": "forward", "profile": "portprofile", "route": "routing"}
 
 
-# Words of URLs that read what a gateway tells about itself, and no settings.
+# Words of URLs that read a gateway's live state instead of settings.
 PARTS = {"arp": "neighbors", "lease": "leases", "log": "log", "interface": "interfaces"}
 
 

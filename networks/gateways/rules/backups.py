@@ -111,7 +111,7 @@ def forget(rows: Iterable[GatewayBackup]) -> int:
     gone = list(rows)
     contents = {one.configuration_id for one in gone if one.configuration_id}
     GatewayBackup.objects.filter(pk__in=[one.pk for one in gone]).delete()
-    # Without reading what is deleted.
+    # Without reading the deleted rows.
     unused = StoredConfiguration.objects.filter(pk__in=contents, backups=None)
     unused.only("pk").delete()
     return len(gone)

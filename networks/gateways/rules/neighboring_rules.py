@@ -38,7 +38,7 @@ def cached_surroundings(change: Change, *, fresh: bool = False) -> Surroundings:
         try:
             found = surroundings(change)
         except Refused:
-            # The comparison on the same page tells why.
+            # The comparison on the same page gives the reason.
             found = Surroundings()
         cache.set(key, found, KEPT_SECONDS)
     return found

@@ -30,7 +30,7 @@ from networks.gateways.rules.transitions import log_event, transition
 
 State = Change.State
 HOLDING = (ChangeSet.State.DRAFT, *ChangeSet.ACTIVE)
-# Reached from scheduled by somebody else, who was faster than the worker.
+# States that another request may set before the worker starts.
 GIVEN_UP = (State.DRAFT, State.PENDING, State.APPROVED, State.DISCARDED, State.EXPIRED)
 WORK = "networks.tasks.apply_change"
 # Most specific first: the first match counts.

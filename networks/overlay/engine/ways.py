@@ -137,7 +137,7 @@ def _all(other: End, me: End) -> Iterator[Candidate]:
         yield Candidate("fixed", other.fixed)
     yield from (Candidate("v6", join_endpoint(one, other.port)) for one in far)
     if other.mapped_port >= LOWEST_MAPPED_PORT:
-        # The address is the one that relays see: what a router claims is wrong behind a second.
+        # The address is the one that relays see: behind two routers, the first one's claim is wrong.
         for host in sorted(other.outside):
             yield Candidate("mapped", join_endpoint(host, other.mapped_port))
     yield from (Candidate("observed", one) for one in other.sightings)

@@ -184,7 +184,7 @@ def _place_for(user: User, network: Network) -> Share:
     if mine is not None:
         return mine
     if _share_of(network, user.email) is not None:
-        # It is of whoever really has this address, perhaps with an administrator's rights.
+        # The account may belong to the real owner of the address, perhaps an administrator.
         raise Refused(
             gettext("Confirm your e-mail address first, by the link that it was sent.")
         )

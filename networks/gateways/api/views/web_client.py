@@ -23,7 +23,7 @@ from networks.gateways.rules.web_client_reads import WebRead
 # The client shows these under its firewalls; all others are controllers.
 FIREWALLS = ("mikrotik", "openwrt", "opnsense", "pfsense")
 MOST_SHOWN, SHOWN = 500, 200
-# What tells about the system itself, by vendor.
+# Live parts about the system itself, by vendor.
 SYSTEM = {"mikrotik": ("info",), "openwrt": ("device-info",)}
 ROWS = {"type": "array", "items": {"type": "object", "additionalProperties": True}}
 PORTS = {"https": 443, "http": 80}

@@ -115,7 +115,7 @@ def traceroute(read: Reader, asked: Asked) -> Iterator[Row]:
         {"address": asked["host"], "count": "1", "max-hops": "20", "timeout": "1s",
          "duration": "20s", "use-dns": "no"},
     )  # fmt: skip
-    # It tells the whole way again and again: the last telling counts.
+    # The whole route is repeated again and again: the last one counts.
     last = rows[-1].get(".section") if rows else None
     told = [row for row in rows if row.get(".section") == last]
     for at, row in enumerate(told, 1):

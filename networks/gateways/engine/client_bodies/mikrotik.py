@@ -19,7 +19,7 @@ def in_our_words(feature: Feature, operation: str, body: Body, target: str) -> t
     if complete := COMPLETED.get(feature.key):
         body = complete(body)
     if operation == "create":
-        # RouterOS leaves out what is unset.
+        # RouterOS omits unset properties.
         body = {name: one for name, one in body.items() if one != "" or name in KEPT}
     return body, target
 

@@ -15,7 +15,7 @@ NAME: Schema = {
     "pattern": r"^[A-Za-z0-9_]([A-Za-z0-9_ .-]{0,62}[A-Za-z0-9_.-])?$",
 }
 FLAG: Schema = {"type": "boolean"}
-# A flag that is off where nothing is told of it.
+# A flag that is off if the answer omits it.
 OFF: Schema = {**FLAG, "default": False}
 PORT: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
 PORTS: Schema = {

@@ -85,7 +85,7 @@ NETWORKING = (
         },
         required=("description", "policy", "sourceType", "sourceIds", "destinationType",
                   "destinationIds"),
-        # The state is told by the controller (0) unless it is set by hand.
+        # The controller decides the state (0) unless it is set by hand.
         defaults={"status": True, "protocols": [256], "stateMode": 0, "syslog": False,
                   "direction": {}},
         example={"description": "No cameras outside", "policy": 0, "sourceType": 0,

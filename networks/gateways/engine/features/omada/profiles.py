@@ -31,7 +31,7 @@ def group(key: str, kind: int, **how: Any) -> Feature:
     )  # fmt: skip
 
 
-# Members of a list are told in one text each: a MAC address or domain, and what is known of it.
+# Each member of a list is one text: a MAC address or domain, and its details.
 MEMBERS = {
     "type": "array",
     "items": {"type": "string", "pattern": r"^[^/]{1,253}(/[^/]{1,128})?$"},
