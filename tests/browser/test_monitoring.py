@@ -127,7 +127,12 @@ def test_a_chart_can_be_read_as_a_table(browse: Browse, admin: User, device: Dev
 
 @pytest.mark.parametrize(
     ("name", "width", "scheme", "options"),
-    [("light", 1440, "light", {}), ("dark", 1440, "dark", COLORS), ("phone", 390, "light", {})],
+    [
+        ("light", 1440, "light", {}),
+        ("dark", 1440, "dark", COLORS),
+        ("phone", 390, "light", {}),
+        ("phone_dark", 390, "dark", COLORS),
+    ],
 )
 def test_nothing_serious_on_the_overview(
     browse: Browse, admin: User, device: Device, name: str, width: int, scheme: str,
@@ -206,7 +211,12 @@ def network(organization: Organization) -> Organization:
 
 @pytest.mark.parametrize(
     ("name", "width", "scheme", "options"),
-    [("light", 1440, "light", {}), ("dark", 1440, "dark", COLORS), ("phone", 390, "light", {})],
+    [
+        ("light", 1440, "light", {}),
+        ("dark", 1440, "dark", COLORS),
+        ("phone", 390, "light", {}),
+        ("phone_dark", 390, "dark", COLORS),
+    ],
 )
 def test_the_topology_is_drawn_and_its_links_are_a_table(
     browse: Browse, admin: User, network: Organization, name: str, width: int, scheme: str,
@@ -232,6 +242,44 @@ def test_the_topology_is_drawn_and_its_links_are_a_table(
     page.evaluate(AXE_SCRIPT)
     assert serious(page, **options) == []
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_the_topology_is_walked_and_zoomed_by_keys(
+    browse: Browse, admin: User, network: Organization
+) -> None:
+    page = browse(admin).open("/admin/monitoring/monitoreddevice/topology/")
+    drawing = page.locator("svg.topology")
+    whole = drawing.get_attribute("viewBox")
+
+    def focused() -> str:
+        name = page.evaluate("document.activeElement.getAttribute('aria-label')")
+        return str(name).partition(",")[0]
+
+    drawing.get_by_role("link", name="gateway").focus()
+    page.keyboard.press("ArrowDown")
+    assert focused() == "switch"
+    page.keyboard.press("ArrowDown")
+    assert focused().startswith("ap-")
+    page.keyboard.press("ArrowUp")
+    assert focused() == "switch"
+    page.keyboard.press("+")
+    zoomed = [float(one) for one in str(drawing.get_attribute("viewBox")).split()]
+    assert zoomed[2] == pytest.approx(float(str(whole).split()[2]) / 1.5)
+    # What has the focus stays in view.
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowDown")
+    x, y, width, height = (float(one) for one in str(drawing.get_attribute("viewBox")).split())
+    place = page.evaluate(
+        "[document.activeElement.dataset.x, document.activeElement.dataset.y].map(Number)"
+    )
+    assert x <= place[0] <= x + width
+    assert y <= place[1] <= y + height
+    page.keyboard.press("0")
+    assert drawing.get_attribute("viewBox") == whole
+    page.get_by_role("button", name="Zoom in").click()
+    assert drawing.get_attribute("viewBox") != whole
+    page.get_by_role("button", name="Fit").click()
+    assert drawing.get_attribute("viewBox") == whole
 
 
 def test_a_group_has_charts_of_its_devices(

@@ -115,7 +115,7 @@ def drawing(found: Graph) -> dict[str, Any]:
         tone = "gone" if link.is_gone else "slow" if link.is_slow else link.kind
         lines[frozenset(ends)] = {
             "x1": one["x"], "y1": one["y"], "x2": other["x"], "y2": other["y"], "tone": tone,
-            "one_sided": link.is_one_sided,
+            "one_sided": link.is_one_sided, "from": ends[0], "to": ends[1],
         }  # fmt: skip
     return {"width": WIDTH, "height": y, "nodes": list(places.values()),
             # What is drawn last lies on top.
@@ -127,7 +127,7 @@ def placed(node: Node, x: float, y: float) -> dict[str, Any]:
     is_device = node.is_managed and node.id != FOLDED
     word = HEALTH[node.health][0] if node.health in HEALTH else gettext("not managed")
     return {
-        "x": round(x), "y": round(y), "text_y": round(y + 32), "name": label, "word": word,
+        "id": node.id, "x": round(x), "y": round(y), "text_y": round(y + 32), "name": label, "word": word,
         "label": label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…",
         "health": node.health or "none", "is_managed": node.is_managed,
         "link": admin_url(Device, "change", node.id) if is_device else "",
