@@ -3,14 +3,16 @@
 A request that waits for a device, a gateway or another service runs in a room of its own, so
 that it never takes a thread from requests that only need the database. A room is bounded, and
 so is the share of one caller and of one target. A request that finds no place is refused at
-once.
+once, or stands in line for a moment where pages ask for many things at a time; in line it holds
+no thread.
 """
 
+import asyncio
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,6 +20,8 @@ from typing import Any
 from controller.base.database import release_connections
 
 UUID = r"[0-9a-fA-F-]{32,36}"
+# How long a request stands in line for a place.
+LINE_SECONDS = 5.0
 
 
 class WaitingThreads(ThreadPoolExecutor):
@@ -34,17 +38,33 @@ class WaitingThreads(ThreadPoolExecutor):
 
 
 @dataclass
+class InLine:
+    """A request that stands in line; its place is taken for it when one is free."""
+
+    caller: str
+    target: str
+    called: asyncio.Future[None]
+
+
+@dataclass
 class WaitingRoom:
-    """Threads for one kind of target. A pattern may name the target in a group ``target``."""
+    """Threads for one kind of target. A pattern may name the target in a group ``target``.
+
+    ``patience`` is how many seconds a request without a place stands in line, and ``longest``
+    how many of one caller do.
+    """
 
     name: str
     requests: Sequence[re.Pattern[str]]
     threads: int
     per_caller: int
     per_target: int
+    patience: float = 0.0
+    longest: int = 0
     inside: int = 0
     callers: Counter[str] = field(default_factory=Counter)
     targets: Counter[str] = field(default_factory=Counter)
+    line: list[InLine] = field(default_factory=list)
 
     @cached_property
     def pool(self) -> WaitingThreads:
@@ -64,23 +84,52 @@ class WaitingRoom:
             and (not target or self.targets[target] < self.per_target)
         )
 
-    @contextmanager
-    def place(self, caller: str, target: str) -> Iterator[bool]:
+    @asynccontextmanager
+    async def place(self, caller: str, target: str) -> AsyncIterator[bool]:
         """Hold a place while the block runs. Yields False if there is none."""
-        if not self.has_place(caller, target):
+        if not await self._is_let_in(caller, target):
             yield False
             return
-        self.inside += 1
-        self.callers[caller] += 1
-        self.targets[target] += 1
         try:
             yield True
         finally:
-            self.inside -= 1
-            for counts, key in ((self.callers, caller), (self.targets, target)):
-                counts[key] -= 1
-                if not counts[key]:
-                    del counts[key]
+            self._leave(caller, target)
+
+    async def _is_let_in(self, caller: str, target: str) -> bool:
+        if self.has_place(caller, target):
+            self._enter(caller, target)
+            return True
+        if sum(one.caller == caller for one in self.line) >= self.longest:
+            return False
+        mine = InLine(caller, target, asyncio.get_running_loop().create_future())
+        self.line.append(mine)
+        try:
+            await asyncio.wait([mine.called], timeout=self.patience)
+        except asyncio.CancelledError:
+            if mine.called.done():
+                self._leave(caller, target)
+            raise
+        finally:
+            if mine in self.line:
+                self.line.remove(mine)
+        return mine.called.done()
+
+    def _enter(self, caller: str, target: str) -> None:
+        self.inside += 1
+        self.callers[caller] += 1
+        self.targets[target] += 1
+
+    def _leave(self, caller: str, target: str) -> None:
+        self.inside -= 1
+        for counts, key in ((self.callers, caller), (self.targets, target)):
+            counts[key] -= 1
+            if not counts[key]:
+                del counts[key]
+        for one in list(self.line):
+            if self.has_place(one.caller, one.target):
+                self._enter(one.caller, one.target)
+                self.line.remove(one)
+                one.called.set_result(None)
 
 
 WRITES = "(?:POST|PUT|PATCH|DELETE)"
@@ -96,10 +145,10 @@ def build_rooms(threads: int) -> Sequence[WaitingRoom]:
     """
 
     def room(
-        name: str, *requests: str, size: int = threads, per_target: int = 2
+        name: str, *requests: str, size: int = threads, per_target: int = 2, **how: Any
     ) -> WaitingRoom:
         patterns = [re.compile(request) for request in requests]
-        return WaitingRoom(name, patterns, size, max(2, size // 4), per_target)
+        return WaitingRoom(name, patterns, size, max(2, size // 4), per_target, **how)
 
     share = max(2, threads // 4)
     return (
@@ -129,6 +178,9 @@ def build_rooms(threads: int) -> Sequence[WaitingRoom]:
             rf"GET /api/v1/gateway-[a-z0-9-]+/(?P<target>{UUID})/(?!(?:sites/[^/]+/)?changes)",
             rf"GET {GATEWAY_PAGE}/(?:drawer|stage|live/.+)/",
             rf"GET {CHANGE_PAGE}/(?:change|amend|dry-run|progress)/",
+            # A page of FreeSDN's web client reads a dozen things of one gateway at a time.
+            patience=LINE_SECONDS,
+            longest=threads * 2,
         ),
         room(
             "gateway-changes",

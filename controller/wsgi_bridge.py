@@ -65,7 +65,7 @@ class Bridge:
         request = f"{scope['method']} {scope['path']}"
         for room in self.rooms:
             if (target := room.target_of(request)) is not None:
-                with room.place(caller_of(scope), target) as has_place:
+                async with room.place(caller_of(scope), target) as has_place:
                     if has_place:
                         await self.answer(self.application, room.pool, scope, receive, send)
                     else:

@@ -5,6 +5,7 @@ from controller.accounts.api import views
 from controller.accounts.api.auth import views as signin
 from controller.accounts.api.events.views import EventConsumer, WebClientConsumer
 from controller.accounts.api.freesdn import views as freesdn
+from controller.accounts.api.logs import views as logs
 from controller.accounts.api.pages import views as pages
 from controller.accounts.api.sso import views as sso
 from controller.accounts.api.web_client import views as web_client
@@ -68,12 +69,18 @@ single_sign_on = [
 for_web_client = [
     path("setup/status", web_client.SetupStatusView.as_view()),
     path("auth/sso/providers/public", web_client.ProvidersView.as_view()),
+    path("modules/", web_client.ModuleListView.as_view()),
+    path("modules/states", web_client.ModuleStatesView.as_view()),
     path("modules/org/<uuid:organization_id>", web_client.ModulesView.as_view()),
     path("modules/org/<uuid:organization_id>/navigation", web_client.NavigationView.as_view()),
     path("system/settings/adapter-read-only", web_client.ReadOnlyView.as_view()),
     path("roles/", web_client.RolesView.as_view()),
     path("organizations", web_client.OrganizationsView.as_view()),
     path("organizations/<uuid:organization_id>", web_client.OrganizationView.as_view()),
+    path("audit/security", logs.AlertedEventViewSet.as_view({"get": "list"})),
+    path("logs", logs.LogViewSet.as_view({"get": "list"})),
+    path("logs/health", logs.LogHealthView.as_view()),
+    path("logs/stats", logs.LogStatsView.as_view()),
     path("access-control/<path:rest>", web_client.DoorView.as_view()),
 ]
 

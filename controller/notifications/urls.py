@@ -15,7 +15,9 @@ from controller.notifications.api.views import (
     WebhookViewSet,
 )
 from controller.notifications.api.web_client.views import (
+    AlertCountsView,
     BellView,
+    IncidentCountsView,
     MarkAllView,
     MarkView,
     UnreadCountView,
@@ -56,5 +58,7 @@ urlpatterns = [
     path("api/v1/notifications/in-app/unread-count", UnreadCountView.as_view()),
     path("api/v1/notifications/in-app/mark", MarkView.as_view()),
     path("api/v1/notifications/in-app/mark-all-read", MarkAllView.as_view()),
+    path("api/v1/alert-rules/stats", AlertCountsView.as_view()),
+    path("api/v1/correlation/stats", IncidentCountsView.as_view()),
     path("api/v1/notifications/", include(router.urls)),
 ]

@@ -3,7 +3,7 @@ from rest_framework.routers import SimpleRouter
 
 from controller.base.values import UUID
 from networks.gateways.api import views
-from networks.gateways.api.views import hypervisor, web_client
+from networks.gateways.api.views import hypervisor, web_client, web_pages
 from networks.gateways.engine.features import AREAS, VENDORS
 
 gateways = SimpleRouter()
@@ -62,20 +62,35 @@ urlpatterns = [
     re_path(r"^api/v1/firewall/gateways/summary/?$", web_client.FirewallSummaryView.as_view()),
     re_path(rf"^api/v1/firewall/gateways/{gateway_id}/?$", web_client.FirewallView.as_view()),
     re_path(
-        rf"^api/v1/firewall/gateways/{gateway_id}/{what}", web_client.FirewallReadView.as_view()
+        rf"^api/v1/firewall/gateways/{gateway_id}/{what}", web_pages.FirewallReadView.as_view()
     ),
     re_path(r"^api/v1/controllers/?$", web_client.ControllersView.as_view()),
     re_path(rf"^api/v1/controllers/{gateway_id}/?$", web_client.ControllerView.as_view()),
     *(
-        re_path(rf"^api/v1/firewall/{name}/?$", web_client.EmptyView.as_view())
+        re_path(rf"^api/v1/firewall/{name}/?$", web_pages.EmptyView.as_view())
         for name in ("rules", "nat", "vpn", "logs", "ids/alerts")
+    ),
+    re_path(
+        r"^api/v1/firewall/vpn/stats/?$",
+        web_pages.CountsView.as_view(names=("up", "down", "error")),
+    ),
+    re_path(
+        r"^api/v1/firewall/ids/alerts/stats/?$",
+        web_pages.CountsView.as_view(
+            names=("critical", "high", "medium", "low", "unacknowledged")
+        ),
+    ),
+    re_path(r"^api/v1/hypervisor/fleet/dashboard/?$", hypervisor.FleetView.as_view()),
+    re_path(
+        r"^api/v1/hypervisor/fleet/task-statistics/?$", hypervisor.TaskCountsView.as_view()
     ),
     re_path(rf"{a_hypervisor}/dashboard/?$", hypervisor.ClusterView.as_view()),
     re_path(rf"{a_hypervisor}/nodes/?$", hypervisor.NodesView.as_view()),
     re_path(rf"{a_hypervisor}/vms/?$", hypervisor.GuestsView.as_view()),
+    re_path(rf"{a_hypervisor}/{what}", hypervisor.HypervisorReadView.as_view()),
     # The client's sites of UniFi are the vendor's own.
     *(
-        re_path(rf"^api/v1/{head}/{what}", web_client.AreaReadView.as_view())
+        re_path(rf"^api/v1/{head}/{what}", web_pages.AreaReadView.as_view())
         for head in (
             rf"{vendor_area}/{controller_id}/sites/(?P<site>[\w.-]{{1,64}})",
             rf"{vendor_area}/{controller_id}",

@@ -9,6 +9,7 @@ from rest_framework.test import APIClient
 
 from controller.accounts.models import Organization, User
 from controller.accounts.rules import issue_token, sites
+from controller.accounts.rules.audit import record_audit
 from controller.base.errors import Conflict
 from controller.devices.models import Presence
 from controller.devices.rules import Observation, record_observations
@@ -236,3 +237,27 @@ def test_who_is_not_signed_in_is_told_to_refresh() -> None:
         assert (message["type"], message["code"]) == ("error", 1008)
 
     played(scene)
+
+
+def test_the_audit_is_a_log_for_the_web_client(
+    client: APIClient, admin: User, organization: Organization
+) -> None:
+    for outcome in ("done", "refused", "failed"):
+        record_audit("sign_in", organization, by=admin, outcome=outcome, detail="why")
+    told = client.get(f"{BASE}/logs?per_page=50&level=error").json()
+    assert [(one["level"], one["user_email"]) for one in told["items"]] == [
+        ("error", admin.username)
+    ]
+    assert told["items"][0]["message"].endswith("why")
+    health = client.get(f"{BASE}/logs/health").json()
+    counts = ("error_count_24h", "warning_count_24h", "failed_logins_24h")
+    assert [health[name] for name in counts] == [1, 1, 2]
+    assert sum(one["count"] for one in health["daily_histogram"]) == health["total_events_7d"]
+    stats = client.get(f"{BASE}/logs/stats?hours=2").json()
+    assert stats["by_level"] == {"info": stats["total"] - 2, "warning": 1, "error": 1}
+    assert client.get(f"{BASE}/logs/stats?hours=x").status_code == 422
+    events = client.get(f"{BASE}/audit/security?per_page=200").json()["items"]
+    assert sum(not one["success"] for one in events) == 2
+    for name in ("modules/", "alert-rules/stats", "correlation/stats"):
+        assert client.get(f"{BASE}/{name}").status_code == 200
+    assert client.get(f"{BASE}/modules/states").json()[0]["state"] == "running"

@@ -301,7 +301,7 @@ class TestWaitingRooms:
         await bridge(scope, messages(WHOLE), send)
         return int(status[0])
 
-    def bridge(self, answers: threading.Event, **limits: int) -> Bridge:
+    def bridge(self, answers: threading.Event, **limits: float) -> Bridge:
         def application(environ: dict[str, Any], start_response: Any) -> Any:
             if environ["PATH_INFO"].startswith("/wait/"):
                 answers.wait(20)
@@ -319,7 +319,9 @@ class TestWaitingRooms:
         )
         return Bridge(application, threads=1, body_limit=limit, rooms=[room], busy=busy)
 
-    def statuses(self, *requests: tuple[str, str], then: str = "", **limits: int) -> list[int]:
+    def statuses(
+        self, *requests: tuple[str, str], then: str = "", **limits: float
+    ) -> list[int]:
         """Send all requests at once.
 
         Returns statuses, those answered before the devices first.
@@ -332,7 +334,10 @@ class TestWaitingRooms:
             early = []
             if then:
                 early.append(await self.ask(bridge, then))
-            while sum(task.done() for task in asked) < len(asked) - bridge.rooms[0].inside:
+            room = bridge.rooms[0]
+            while sum(task.done() for task in asked) < len(asked) - room.inside - len(
+                room.line
+            ):
                 await asyncio.sleep(0)
             answers.set()
             return early + list(await asyncio.gather(*asked))
@@ -350,6 +355,45 @@ class TestWaitingRooms:
     def test_one_target_has_a_share_of_a_room(self) -> None:
         asked = [("/wait/1", "a"), ("/wait/1", "b"), ("/wait/2", "c")]
         assert self.statuses(*asked, per_target=1) == [200, 503, 200]
+
+    def test_who_stands_in_line_is_let_in_when_somebody_leaves(self) -> None:
+        asked = [("/wait/1", "a")] * 6
+        line = {"per_caller": 2, "patience": 20, "longest": 3}
+        assert self.statuses(*asked, **line) == [200, 200, 200, 200, 200, 503]
+
+    def test_who_stood_in_line_for_too_long_is_refused(self) -> None:
+        answers = threading.Event()
+        bridge = self.bridge(answers, per_target=1, patience=0.01, longest=5)
+
+        async def both() -> list[int]:
+            first = asyncio.ensure_future(self.ask(bridge, "/wait/1"))
+            while not bridge.rooms[0].inside:
+                await asyncio.sleep(0)
+            second = await self.ask(bridge, "/wait/1", "b")
+            answers.set()
+            return [second, await first]
+
+        assert asyncio.run(both()) == [503, 200]
+        assert not bridge.rooms[0].line
+        assert not bridge.rooms[0].inside
+
+    def test_who_leaves_the_line_leaves_no_place_taken(self) -> None:
+        answers = threading.Event()
+        bridge = self.bridge(answers, per_target=1, patience=20, longest=5)
+
+        async def left() -> int:
+            first = asyncio.ensure_future(self.ask(bridge, "/wait/1"))
+            second = asyncio.ensure_future(self.ask(bridge, "/wait/1", "b"))
+            while not bridge.rooms[0].line:
+                await asyncio.sleep(0)
+            second.cancel()
+            await asyncio.gather(second, return_exceptions=True)
+            answers.set()
+            await first
+            return await self.ask(bridge, "/wait/1", "b")
+
+        assert asyncio.run(left()) == 200
+        assert not bridge.rooms[0].callers
 
     @pytest.mark.parametrize(
         ("request_line", "name"),

@@ -13,6 +13,7 @@ from controller.accounts.models import User
 from controller.base.errors import Refused
 from networks.gateways.engine.client_bodies import in_our_words
 from networks.gateways.engine.features import FEATURES
+from networks.gateways.engine.web_pages import ROWS_AT
 from networks.gateways.engine.web_paths import feature_at, part_at
 from networks.gateways.models import Gateway
 from networks.gateways.rules import changes
@@ -48,7 +49,8 @@ def test_each_url_of_the_client_reads_its_feature(vendor: str, api: Any) -> None
             assert answer.status_code == 200, (url, answer.content)
             told = answer.json()
             if path.startswith("firewall/"):
-                assert isinstance(told, list), url
+                rows = told[ROWS_AT[path.rpartition("{id}/")[2]]]
+                assert rows == told["items"]
             elif feature:
                 assert {"controller_id", "fetched_at"} <= told.keys()
                 assert ("item" in told) is not ("items" in told)
@@ -198,3 +200,54 @@ def test_a_device_of_unifi_is_restarted_by_its_mac_address(admin: User) -> None:
         )  # fmt: skip
         with pytest.raises(Refused, match="no device with this MAC"):
             applied(change, admin)
+
+
+def test_pages_of_firewalls_find_rows_under_their_names(admin: User, api: Any) -> None:
+    with at("opnsense") as (_, gateway):
+        base = f"/api/v1/firewall/gateways/{gateway.pk}"
+        for path, name in (("interfaces", "interfaces"), ("dhcp", "leases"), ("vpn", "tunnels"),
+                           ("logs/system", "logs"), ("arp", "arp_entries")):  # fmt: skip
+            assert api(admin).get(f"{base}/{path}").json()[name], path
+        summary = api(admin).get(f"{base}/device-summary").json()["summary"]
+        assert {"memory_usage_pct", "disk_usage_pct", "uptime_text"} <= summary.keys()
+        assert api(admin).get(f"{base}/health").json()["gateways"]
+        assert api(admin).get(f"{base}/firmware").json()["firmware"]["current_version"]
+        # What the portal does not read is empty, and what nobody asks for is not found.
+        assert api(admin).get(f"{base}/services").json()["services"] == []
+        assert api(admin).get(f"{base}/haproxy").json() == {}
+        assert api(admin).get(f"{base}/wormholes").status_code == 404
+        assert api(admin).get(f"{base}/backups").json()["backups"] == []
+
+
+def test_lists_of_routeros_and_of_hypervisors_are_told(admin: User, api: Any) -> None:
+    with at("mikrotik") as (device, gateway):
+        device.menus["file"] = {
+            "*1": {"name": "before.backup", "contents": "secret"}, "*2": {"name": "flash"},
+        }  # fmt: skip
+        device.settings["snmp"]["trap-target"] = "192.0.2.50,192.0.2.51"
+        base = f"/api/v1/gateway-mikrotik-system/{gateway.pk}"
+        (row,) = api(admin).get(f"{base}/backup/list").json()
+        assert (row["name"], row["contents"]) == ("before.backup", "")
+        assert api(admin).get(f"{base}/firmware/status").json()["installed-version"] == "7.24"
+        assert api(admin).get(f"{base}/neighbors/settings").status_code == 200
+        assert api(admin).get(f"{base}/topology").json()["nodes"] == []
+        security = f"/api/v1/gateway-mikrotik-security/{gateway.pk}/snmp"
+        rows = api(admin).get(f"{security}/trap-targets").json()["items"]
+        assert [one["address"] for one in rows] == ["192.0.2.50", "192.0.2.51"]
+        assert isinstance(api(admin).get(f"{security}/v3-users").json(), list)
+    with at("proxmox") as (_, gateway):
+        base = f"/api/v1/hypervisor/controllers/{gateway.pk}"
+        (row,) = api(admin).get(f"{base}/nodes/pve/storage").json()
+        assert row["available"] == row["total"] - row["used"]
+        for path in ("nodes/pve/tasks", "nodes/pve/network", "backup/jobs", "firewall/rules",
+                     "ha/resources", "sdn/zones", "pools"):  # fmt: skip
+            assert isinstance(api(admin).get(f"{base}/{path}").json(), list), path
+        guest = api(admin).get(f"{base}/nodes/pve/qemu/100/config").json()
+        assert guest["name"] == "web"
+        assert api(admin).get(f"{base}/nodes/elsewhere/storage").json() == []
+        fleet = api(admin).get("/api/v1/hypervisor/fleet/dashboard").json()
+        assert (fleet["total_clusters"], fleet["clusters"][0]["cluster_name"]) == (
+            1, gateway.name,
+        )  # fmt: skip
+        told = api(admin).get("/api/v1/hypervisor/fleet/task-statistics").json()
+        assert told["aggregate"]["total"] == 0

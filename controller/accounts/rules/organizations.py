@@ -1,12 +1,13 @@
 """Organizations: create, change and delete."""
 
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import ProtectedError
 from django.utils.translation import gettext
 
-from controller.accounts.models import Membership, Organization
+from controller.accounts.models import Membership, Organization, User
 from controller.accounts.rules.memberships import OWNER, change_role
 from controller.accounts.rules.ranks import (
     By,
@@ -50,3 +51,12 @@ def delete_organization(organization: Organization) -> None:
             gettext("%(organization)s still has %(kinds)s. Delete or move them first.")
             % {"organization": organization, "kinds": ", ".join(kinds)}
         ) from error
+
+
+def usual_organization(user: User) -> UUID | None:
+    """Return the user's first organization, for a superuser without any the portal's first one."""
+    mine = next(iter(user.access_by_organization), None)
+    if mine is None and user.is_superuser:
+        found = Organization.objects.order_by("created", "pk").values_list("pk", flat=True)
+        return next(iter(found[:1]), None)
+    return mine

@@ -130,6 +130,10 @@ class ChangeShape(serializers.ModelSerializer[Change]):
     gateway_id = serializers.UUIDField(read_only=True)
     site_id = serializers.UUIDField(source="gateway.site_id", read_only=True, allow_null=True)
     status = serializers.CharField(source="state", read_only=True)
+    state = serializers.CharField(
+        read_only=True,
+        help_text="The change's own state, also in lists whose `status` is one of FreeSDN's five.",
+    )
     payload = serializers.SerializerMethodField()
     failure_reason = serializers.CharField(source="outcome", read_only=True)
     applied_at = serializers.DateTimeField(source="applied", read_only=True, allow_null=True)
@@ -146,7 +150,7 @@ class ChangeShape(serializers.ModelSerializer[Change]):
         model = Change
         fields = [
             "id", "organization_id", "controller_id", "gateway_id", "site_id", "feature",
-            "operation", "target_id", "payload", "notes", "status", "version", "failure_reason",
+            "operation", "target_id", "payload", "notes", "status", "state", "version", "failure_reason",
             "applied_at", "created_by", "created_at", "inverse_of", "change_set", "not_before",
             "expires", "conflicts_with", "updated_at", *NOT_KEPT,
         ]  # fmt: skip
@@ -166,7 +170,7 @@ PLAIN = {
     "id": "id", "organization_id": "gateway__organization_id", "controller_id": "gateway_id",
     "gateway_id": "gateway_id", "site_id": "gateway__site_id", "feature": "feature",
     "operation": "operation", "target_id": "target_id", "payload": "payload", "notes": "notes",
-    "status": "state", "version": "version", "failure_reason": "outcome",
+    "status": "state", "state": "state", "version": "version", "failure_reason": "outcome",
     "applied_at": "applied", "created_by": "author_id", "created_at": "created",
     "inverse_of": "inverse_of_id", "change_set": "change_set_id", "not_before": "not_before",
     "expires": "expires", "updated_at": "modified",

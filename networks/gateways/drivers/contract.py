@@ -86,6 +86,10 @@ class Gateway(Protocol):
         """Return the rows of a part of the live view; ``asked`` says what a tool is to do."""
         ...
 
+    def read_list(self, path: str) -> list[dict[str, Any]]:
+        """Return a list of the vendor's as it tells it."""
+        ...
+
     def ids(self, feature: Feature, within: Mapping[str, str]) -> list[str]:
         """Return the ids of the feature's objects. ``within`` may narrow the scope."""
         ...

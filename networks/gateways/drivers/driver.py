@@ -73,6 +73,11 @@ class Driver(ABC):
                 return in_columns(part, measured_rows(part, self._measure()))
             raise Rejected(f"{NAMES[self.vendor]} does not tell its {PARTS[part].title}.")
 
+    def read_list(self, path: str) -> list[dict[str, Any]]:
+        """Return a list of the vendor's as it tells it."""
+        with self._guarded():
+            return list(self._reader()(path))
+
     @abstractmethod
     def _reader(self) -> Reader:
         """Return the reader of the vendor's live parts."""

@@ -5,7 +5,7 @@ aliases. A new feature is read under such a URL as soon as it is in the registry
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from networks.gateways.engine.features import ALL, Feature
 
@@ -13,7 +13,20 @@ from networks.gateways.engine.features import ALL, Feature
 RESERVATIONS = ({"reservation"}, {"static", "mapping"}, {"static", "host"}, {"lease", "static"})
 RESERVATION = frozenset({"reservation", "static", "mapping"})
 # The client's words for things that live in another part of a vendor's keys.
-SAME = {"nat": "forward", "profile": "portprofile", "route": "routing"}
+SAME = {"nat": "forward", "profile": "portprofile", "route": "routing", "dhcpv4": "dhcp"}
+# URLs whose words are not those of the vendor's feature.
+MEANT: Mapping[tuple[str, str], str] = {
+    ("opnsense", "nat/onetoone"): "nat/one/to/one",
+    ("pfsense", "nat/onetoone"): "nat/one/to/one",
+    ("pfsense", "nat-rules"): "nat/outbound",
+    ("opnsense", "ipsec"): "ipsec/connection",
+    ("opnsense", "ipsec/children"): "ipsec/child",
+    ("pfsense", "ipsec"): "ipsec/phase1",
+    ("pfsense", "ipsec/children"): "ipsec/phase2",
+    ("opnsense", "ids/rules"): "ids/user/rule",
+    ("proxmox", "nodes/qemu/config"): "vm/config",
+    ("proxmox", "nodes/lxc/config"): "container/config",
+}
 
 
 # Words of URLs that read a gateway's live state instead of settings.
@@ -66,7 +79,7 @@ def readable(vendor: str, area: str = "") -> Iterator[Feature]:
 
 def feature_at(vendor: str, area: str, what: str) -> Feature | None:
     """Return the feature that a URL reads, or None if no feature of the vendor has its words."""
-    wanted = words(what)
+    wanted = words(MEANT.get((vendor, what), what))
     others = frozenset(SAME.get(one, one) for one in wanted)
     for meant in dict.fromkeys((wanted, others)):
         if found := best(readable(vendor, area), meant, area):

@@ -4,8 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from controller.accounts.models import Organization, Session, User
+from controller.accounts.models import Session, User
 from controller.accounts.rules.mfa import is_enabled
+from controller.accounts.rules.organizations import usual_organization
 from controller.accounts.rules.sessions import ACCESS_FOR, Tokens
 
 
@@ -95,12 +96,8 @@ class Me(serializers.ModelSerializer[User]):
         return shown
 
     def get_organization_id(self, user: User) -> str | None:
-        mine = next((str(pk) for pk in user.access_by_organization), None)
-        if mine is None and user.is_superuser:
-            # Clients look up what is enabled by it; a superuser may see them all.
-            first = Organization.objects.order_by("created", "pk").values_list("pk", flat=True)
-            mine = next((str(pk) for pk in first[:1]), None)
-        return mine
+        found = usual_organization(user)
+        return None if found is None else str(found)
 
     def get_mfa_enabled(self, user: User) -> bool:
         return is_enabled(user)

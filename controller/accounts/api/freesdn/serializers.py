@@ -138,6 +138,7 @@ SUCCESS = "success"
 class AuditShape(serializers.ModelSerializer[AuditEntry]):
     """Audit entry: actor, action, row and address; only changed fields are included."""
 
+    id = serializers.CharField(read_only=True)
     timestamp = serializers.DateTimeField(source="at", read_only=True)
     user_id = serializers.UUIDField(source="actor_id", read_only=True, allow_null=True)
     username = serializers.CharField(source="actor", read_only=True)
@@ -175,6 +176,7 @@ class AuditShape(serializers.ModelSerializer[AuditEntry]):
 class SecurityEventShape(serializers.ModelSerializer[AuditEntry]):
     """A sign-in, a refusal, or a change of how somebody signs in."""
 
+    id = serializers.CharField(read_only=True)
     event_type = serializers.CharField(source="action")
     timestamp = serializers.DateTimeField(source="at")
     user_id = serializers.UUIDField(source="actor_id", allow_null=True)

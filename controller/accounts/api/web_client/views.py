@@ -73,6 +73,22 @@ class ModulesView(SignedIn):
         return Response({"modules": shown, "total": len(shown)})
 
 
+class ModuleListView(SignedIn):
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:
+        """Return no manifests: nothing is installed besides the portal."""
+        return Response({"modules": [], "total": 0})
+
+
+class ModuleStatesView(SignedIn):
+    @extend_schema(responses={200: OBJECTS})
+    def get(self, request: Request) -> Response:
+        """Return that the modules run."""
+        return Response(
+            [{"module_id": name, "state": "running", "started_orgs": []} for name in MODULES]
+        )
+
+
 class NavigationView(SignedIn):
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, organization_id: UUID) -> Response:

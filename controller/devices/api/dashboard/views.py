@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controller.accounts.models import Site
+from controller.accounts.rules import organizations
 from controller.devices.models import Device
 from controller.dialects.freesdn import HasResourcePermission, View
 from controller.dialects.openapi.shapes import OBJECTS
@@ -181,10 +182,9 @@ class HealthView(Dashboard):
                  "healthy": one["online"], "warning": ZERO, "degraded": ZERO,
                  "critical": one["offline"], "uptime_percent": None}
             )  # fmt: skip
-        user = require_user(request)
         return Response(
             {
-                "organization_id": next(iter(user.roles), None),
+                "organization_id": organizations.usual_organization(require_user(request)),
                 "avg_health_score": health, "health_status": word_of(health),
                 "device_count": fleet.total(), "site_count": len(shown), "sites": shown,
             }

@@ -42,7 +42,7 @@ class DeviceShape(serializers.ModelSerializer[Device]):
     is_managed = serializers.BooleanField(read_only=True)
     config_status = serializers.CharField(read_only=True, allow_null=True)
     metadata = serializers.DictField(read_only=True)
-    capabilities = serializers.ListField(child=serializers.CharField(), read_only=True)
+    capabilities = serializers.DictField(read_only=True)
     created_at = serializers.DateTimeField(source="created", read_only=True)
     updated_at = serializers.DateTimeField(source="modified", read_only=True)
     connection_type = serializers.CharField(read_only=True, allow_null=True)
@@ -119,7 +119,7 @@ def as_item(row: tuple[Any, ...]) -> dict[str, Any]:
         "config_status": config_status,
         "notes": notes,
         "metadata": {},
-        "capabilities": [],
+        "capabilities": {},
         "created_at": created,
         "updated_at": modified,
         "lifecycle_state": "retired" if is_deactivated else "active",

@@ -95,3 +95,28 @@ class MarkAllView(BellView):
         marked = unread.count()
         recipients.mark_all_read(unread)
         return Response({"marked": marked})
+
+
+ALERTS = (
+    "acknowledged_alerts", "active_rules", "alerts_last_24h", "critical_firing",
+    "disabled_rules", "total_rules",
+)  # fmt: skip
+INCIDENTS = (
+    "active_rules", "events_correlated_last_24h", "incidents_last_24h", "open_incidents",
+    "total_rules",
+)  # fmt: skip
+
+
+class AlertCountsView(BellView):
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:
+        """Return no alerts: they are told as notifications here."""
+        counts = dict.fromkeys(("firing_alerts", "total_alerts", *ALERTS), 0)
+        return Response(counts)
+
+
+class IncidentCountsView(BellView):
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:
+        """Return no incidents: they are told as notifications here."""
+        return Response({**dict.fromkeys(INCIDENTS, 0), "top_firing_rules": []})

@@ -18,7 +18,7 @@ from controller.base.errors import Refused
 from controller.dialects.freesdn import number
 from controller.dialects.openwisp import require_user
 from networks.gateways.api import serializers as shapes
-from networks.gateways.api.filters import ChangeFilter
+from networks.gateways.api.filters import OF_FIVE, ChangeFilter
 from networks.gateways.api.views.staging import AREAS, PAIRS, Staging, key_of, named
 from networks.gateways.engine.client_bodies import feature_meant, in_our_words
 from networks.gateways.models import Change
@@ -47,20 +47,27 @@ APPLIED_OR_PLANNED = PolymorphicProxySerializer(
 )
 
 
-def listed(request: Request, rows: QuerySet[Change]) -> Response:
-    """Return a plain list, newest first, as FreeSDN's clients expect."""
+def listed(request: Request, rows: QuerySet[Change], *, in_five: bool = False) -> Response:
+    """Return a plain list, newest first, as FreeSDN's clients expect.
+
+    Its web client shows changes of five states alone: `in_five` tells the one of these.
+    """
     most = number(request, "limit", USUAL, MOST)
     chosen = ChangeFilter(request.query_params, rows)
     if not chosen.is_valid():
         raise ValidationError({f"query.{k}": v for k, v in chosen.errors.items()})
-    return Response(shapes.as_rows(chosen.qs[:most]))
+    found = shapes.as_rows(chosen.qs[:most])
+    for row in found if in_five else ():
+        row["status"] = OF_FIVE.get(row["state"], row["state"])
+    return Response(found)
 
 
 class ChangesView(Staging):
     @extend_schema(responses=shapes.ChangeShape(many=True), parameters=[*LIST, *IN_PATH])
     def get(self, request: Request, controller_id: str, **kwargs: str) -> Response:
         """List the changes of a gateway."""
-        return listed(request, Change.objects.filter(gateway=self.gateway(controller_id)))
+        rows = Change.objects.filter(gateway=self.gateway(controller_id))
+        return listed(request, rows, in_five="site_id" in kwargs)
 
 
 class GatewayChangesView(Staging):
@@ -71,7 +78,8 @@ class GatewayChangesView(Staging):
     )
     def get(self, request: Request, gateway_id: str) -> Response:
         """List the changes of a gateway in all areas."""
-        return listed(request, Change.objects.filter(gateway=self.gateway(gateway_id)))
+        rows = Change.objects.filter(gateway=self.gateway(gateway_id))
+        return listed(request, rows, in_five=True)
 
 
 class StageView(Staging):

@@ -9,7 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controller.base.errors import NotFound
+from controller.dialects.openapi.shapes import OBJECTS
 from networks.gateways.api.views.staging import Staging
+from networks.gateways.api.views.web_client import WebView
 from networks.gateways.models import Gateway
 from networks.gateways.rules import web_client_reads
 
@@ -77,6 +79,13 @@ class ClusterShape(serializers.Serializer[Any]):
     storage_usage_percent = serializers.FloatField()
 
 
+SUMS = tuple(
+    name
+    for name, field in ClusterShape().fields.items()
+    if isinstance(field, serializers.IntegerField | serializers.FloatField)
+)
+
+
 class HypervisorView(Staging):
     """Base: what is read of a gateway that is a hypervisor."""
 
@@ -111,6 +120,47 @@ class ClusterView(HypervisorView):
             found[f"total_{name}_bytes"], found[f"used_{name}_bytes"] = whole, used
             found[f"{name}_usage_percent"] = web_client_reads.percent(used, whole)
         return Response(ClusterShape(found).data)
+
+
+class FleetView(WebView):
+    @extend_schema(responses=OpenApiTypes.OBJECT, operation_id="hypervisor_fleet")
+    def get(self, request: Request) -> Response:
+        """Return the clusters with their status; their sums are on the page of each."""
+        rows = list(self.rows(request).filter(vendor="proxmox"))
+        nothing = dict.fromkeys(SUMS, 0)
+        clusters = [
+            {
+                **nothing, "controller_id": row.pk, "controller_name": row.name,
+                "cluster_name": row.name, "status": row.status or "unknown", "quorate": True,
+                "error": row.trouble,
+            }
+            for row in rows
+        ]  # fmt: skip
+        online = sum(row.status == "online" for row in rows)
+        return Response(
+            {
+                **nothing,
+                "clusters": clusters,
+                "total_clusters": len(rows),
+                "online_clusters": online,
+            }
+        )
+
+
+class TaskCountsView(WebView):
+    @extend_schema(responses=OpenApiTypes.OBJECT, operation_id="hypervisor_task_statistics")
+    def get(self, request: Request) -> Response:
+        """Return no counts: tasks are on the page of each node."""
+        counts = dict.fromkeys(("total", "ok", "error", "running", "warning"), 0)
+        return Response({"aggregate": {**counts, "by_type": {}}, "controllers": {}})
+
+
+class HypervisorReadView(HypervisorView):
+    @extend_schema(responses={200: OBJECTS}, operation_id="hypervisor_read")
+    def get(self, request: Request, controller_id: str, what: str) -> Response:
+        """Read settings, storage or tasks of a hypervisor, found by the words of the URL."""
+        gateway = self.hypervisor(controller_id)
+        return Response(web_client_reads.hypervisor_rows(gateway, what))
 
 
 class NodesView(HypervisorView):

@@ -4,7 +4,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.db.models import QuerySet
-from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -15,17 +14,11 @@ from controller.dialects.freesdn import HasResourcePermission, Pagination, View,
 from controller.dialects.openapi.pages import items_of
 from controller.dialects.openwisp import require_user
 from networks.gateways.api.views.staging import Staging, as_uuid
-from networks.gateways.engine.live import duration
 from networks.gateways.models import Gateway
-from networks.gateways.rules import web_client_reads
-from networks.gateways.rules.web_client_reads import WebRead
 
 # The client shows these under its firewalls; all others are controllers.
 FIREWALLS = ("mikrotik", "openwrt", "opnsense", "pfsense")
 MOST_SHOWN, SHOWN = 500, 200
-# Live parts about the system itself, by vendor.
-SYSTEM = {"mikrotik": ("info",), "openwrt": ("device-info",)}
-ROWS = {"type": "array", "items": {"type": "object", "additionalProperties": True}}
 PORTS = {"https": 443, "http": 80}
 
 
@@ -253,71 +246,3 @@ class ControllerView(Staging):
     def get(self, request: Request, gateway_id: str) -> Response:
         """Return a controller as FreeSDN's web client reads it."""
         return Response(ControllerShape(self.gateway(gateway_id)).data)
-
-
-class ReadShape(serializers.Serializer[Any]):
-    controller_id = serializers.UUIDField()
-    fetched_at = serializers.DateTimeField()
-    items = serializers.ListField(child=serializers.DictField(), required=False)
-    total = serializers.IntegerField(required=False)
-    item = serializers.DictField(required=False, help_text="Of settings that there is one of.")
-
-
-class NothingShape(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-
-
-class FirewallReadView(Staging):
-    @extend_schema(
-        responses={(200, "application/json"): ROWS},
-        operation_id="firewall_gateway_read",
-    )
-    def get(self, request: Request, gateway_id: str, what: str) -> Response:
-        """Read settings or a live part of a firewall, found by the words of the URL."""
-        return Response(web_client_reads.read_at(self.gateway(gateway_id), "", what).rows)
-
-
-class AreaReadView(Staging):
-    @extend_schema(responses=ReadShape)
-    def get(self, request: Request, controller_id: str, what: str, **kwargs: str) -> Response:
-        """Read settings or a live part of a gateway, found by the words of the URL."""
-        gateway = self.gateway(controller_id)
-        if what in SYSTEM.get(gateway.vendor, ()):
-            return Response(system(gateway))
-        told = web_client_reads.read_at(gateway, kwargs.get("area", ""), what)
-        return Response(envelope(gateway, told))
-
-
-def system(gateway: Gateway) -> dict[str, Any]:
-    """Return what the client shows of the system, in the vendor's words."""
-    told = web_client_reads.system_of(gateway)
-    head = {"controller_id": gateway.pk, "fetched_at": timezone.now()}
-    if gateway.vendor == "openwrt":
-        return {**head, "info": {**told, "model": "", "release": {"version": told["version"]}}}
-    load = told["load"]
-    resource = {
-        "version": told["version"], "uptime": duration(told["uptime"]),
-        "cpu-load": str(round(100 * load[0])) if load else "",
-        "free-memory": str(told["memory"]["available"]),
-        "total-memory": str(told["memory"]["total"]),
-    }  # fmt: skip
-    return {
-        **head, "identity": {"name": told["hostname"]}, "resource": resource,
-        "routerboard": {}, "license": {}, "clock": {}, "health": [], "packages": [],
-    }  # fmt: skip
-
-
-class EmptyView(WebView):
-    """Lists of FreeSDN's own database of firewalls, which the portal does not keep."""
-
-    @extend_schema(responses=items_of(NothingShape))
-    def get(self, request: Request) -> Response:
-        """Return an empty list: rules and tunnels are read from each gateway itself."""
-        return Response({"items": [], "total": 0, "page": 1, "per_page": 0, "pages": 0})
-
-
-def envelope(gateway: Gateway, told: WebRead) -> dict[str, Any]:
-    head = {"controller_id": gateway.pk, "fetched_at": told.at}
-    if told.is_item:
-        return {**head, "item": next(iter(told.rows), {})}
-    return {**head, "items": told.rows, "total": len(told.rows)}
