@@ -94,22 +94,64 @@ class Stage:
             *options.replace("'", "").split(),
         )
 
+    def start_replica(self) -> str:
+        """Start a replica of the database. Returns its address."""
+        data, tools = self.folder / "replica", postgres_tools()
+        place = self.folder / "replica-socket"
+        place.mkdir()
+        if os.geteuid() == 0:
+            shutil.chown(place, "postgres")
+        as_postgres(tools / "pg_basebackup", "-h", self.folder, "-U", "muster", "-D", data,
+                    "-R", "-X", "stream", "-c", "fast")  # fmt: skip
+        options = f"-c listen_addresses= -c unix_socket_directories={place} -c hot_standby_feedback=on"
+        self.run("replica", *postgres_user(), tools / "postgres", "-D", data, *options.split())
+        wait_for("the replica", (place / ".s.PGSQL.5432").exists)
+        return "postgis://muster@" + str(place).replace("/", "%2F") + "/muster"
+
+    def kill(self, name: str) -> None:
+        """Kill a program with all its processes, without a word."""
+        process = self.processes.pop(name)
+        for pid in family(process.pid):
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+
     def crash_postgres(self) -> None:
         """Stop PostgreSQL at once, without an end of its transactions."""
         process = self.processes.pop("postgres")
         process.send_signal(signal.SIGQUIT)
         process.wait(60)
 
-    def start_web(self, workers: int = 2) -> None:
-        self.run("web", BIN / "granian", "--interface", "asgi", "--host", "127.0.0.1",
-                 "--port", str(self.port), "--workers", str(workers), "--no-access-log",
-                 "controller.asgi:application")  # fmt: skip
-        wait_for("the web server", lambda: listens(self.port))
+    def start_pooler(self) -> str:
+        """Start PgBouncer in transaction mode. Returns the address of the database through it."""
+        place = self.folder / "pooler"
+        place.mkdir()
+        settings = {
+            "unix_socket_dir": place, "listen_port": 6432, "auth_type": "any",
+            "pool_mode": "transaction", "default_pool_size": 10, "max_client_conn": 500,
+        }  # fmt: skip
+        lines = [f"{name} = {value}" for name, value in settings.items()]
+        (place / "pooler.ini").write_text(
+            f"[databases]\nmuster = host={self.folder} user=muster dbname=muster\n"
+            "[pgbouncer]\n" + "\n".join(lines)
+        )
+        if os.geteuid() == 0:
+            shutil.chown(place, "postgres")
+        self.run("pooler", *postgres_user(), "pgbouncer", place / "pooler.ini")
+        wait_for("PgBouncer", (place / ".s.PGSQL.6432").exists)
+        return "postgis://muster@" + str(place).replace("/", "%2F") + ":6432/muster"
 
-    def start_worker(self, concurrency: int = 2) -> None:
-        self.run("worker", BIN / "celery", "--app", "controller", "worker", "--loglevel", "INFO", "--concurrency",
+    def start_web(self, workers: int = 2, *, name: str = "web", port: int = 0) -> None:
+        port = port or self.port
+        self.run(name, BIN / "granian", "--interface", "asgi", "--host", "127.0.0.1",
+                 "--port", str(port), "--workers", str(workers), "--no-access-log",
+                 "controller.asgi:application")  # fmt: skip
+        wait_for("the web server", lambda: listens(port))
+
+    def start_worker(self, concurrency: int = 2, *, name: str = "worker") -> None:
+        self.run(name, BIN / "celery", "--app", "controller", "worker", "--hostname",
+                 f"{name.replace(' ', '-')}@%h", "--loglevel", "INFO", "--concurrency",
                  str(concurrency), "--queues", "default,push,poll,render,command,proxy,scan,firmware")  # fmt: skip
-        self.wait_for_worker("worker")
+        self.wait_for_worker(name)
 
     def start_beat(self) -> None:
         self.run("beat", BIN / "celery", "--app", "controller", "beat", "--loglevel", "WARNING",

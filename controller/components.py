@@ -45,6 +45,7 @@ MIDDLEWARE = [
     "controller.dialects.middleware.RequestMiddleware",
     "controller.dialects.agent.AgentHeader",
     "django.middleware.security.SecurityMiddleware",
+    "controller.base.replica.ReplicaReads",
     "controller.dialects.repeated_reads.RepeatedReads",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

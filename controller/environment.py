@@ -50,9 +50,21 @@ def encryption_keys(*, debug: bool) -> list[str]:
     return keys or [secret("MUSTER_ENCRYPTION_KEYS", debug=debug)]
 
 
-def database(folder: Path) -> dict[str, Any]:
+def databases(folder: Path, *, replica: str, pooling: str) -> dict[str, dict[str, Any]]:
     """``DATABASE_URL``: Database, as spatialite:///path or postgis://user:pw@host/db."""
     url: str = env.str("DATABASE_URL", f"spatialite:///{folder / 'muster.sqlite3'}")
+    found = {"default": database(url, folder, pooling)}
+    if replica:
+        if not (url.startswith("postgis:") and replica.startswith("postgis:")):
+            raise ImproperlyConfigured(
+                "MUSTER_REPLICA_URL and DATABASE_URL both start with postgis://: SQLite has no "
+                "replicas."
+            )
+        found["replica"] = database(replica, folder, pooling) | {"TEST": {"MIRROR": "default"}}
+    return found
+
+
+def database(url: str, folder: Path, pooling: str) -> dict[str, Any]:
     if not url.startswith(("spatialite:", "postgis:")):
         raise ImproperlyConfigured(
             "DATABASE_URL starts with spatialite:/// or postgis://, because devices have "
@@ -67,6 +79,10 @@ def database(folder: Path) -> dict[str, Any]:
     else:
         config |= {"ENGINE": "controller.base.postgis", "CONN_HEALTH_CHECKS": True}
         config["OPTIONS"] = POSTGIS_OPTIONS | config.get("OPTIONS", {})
+    if pooling == "transaction" and url.startswith("postgis:"):
+        # Statements and cursors belong to a connection, which the next transaction may not get.
+        config["OPTIONS"] |= {"prepare_threshold": None}
+        config["DISABLE_SERVER_SIDE_CURSORS"] = True
     # Connections belong to the few threads that serve requests, and stay open: opening one and
     # loading SpatiaLite into it takes longer than most requests.
     config["CONN_MAX_AGE"] = None

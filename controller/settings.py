@@ -5,13 +5,14 @@ from pathlib import Path
 
 from environs import validate
 
+from controller import storage_settings
 from controller.beat_schedule import QUEUES, ROUTES, timetable
 from controller.components import INSTALLED_APPS, MIDDLEWARE
 from controller.dialects.openapi.settings import SPECTACULAR_SETTINGS
 from controller.dialects.rest_framework import REST_FRAMEWORK
 from controller.environment import (
     broker_address,
-    database,
+    databases,
     encryption_keys,
     env,
     logs,
@@ -24,7 +25,7 @@ from controller.environment import (
     tiles,
 )
 from controller.network_settings import *  # noqa: F403 - each is a setting
-from controller.retention_settings import *  # noqa: F403 - each is a setting
+from controller.storage_settings import *  # noqa: F403 - each is a setting
 from controller.theme import CONTEXT_PROCESSORS, UNFOLD
 
 __all__ = ["INSTALLED_APPS", "MIDDLEWARE"]
@@ -54,7 +55,16 @@ WAITING_THREADS = env.int("MUSTER_WAITING_THREADS", 16)
 # Public URL of the portal for users and devices, for example https://muster.example.org.
 MUSTER_PUBLIC_URL = env.str("MUSTER_PUBLIC_URL", "").rstrip("/")
 
-DATABASES = {"default": database(DATA_DIR)}
+# How PgBouncer, or another pooler between portal and PostgreSQL, lends out connections: session or
+# transaction. Without a pooler: session.
+DATABASE_POOLING = env.str(
+    "MUSTER_DATABASE_POOLING", "session", validate=validate.OneOf(["session", "transaction"])
+)
+# Database URL of a read replica, for reads of people and programs that may be a second old; empty
+# for none.
+MUSTER_REPLICA_URL = env.str("MUSTER_REPLICA_URL", "")
+DATABASES = databases(DATA_DIR, replica=MUSTER_REPLICA_URL, pooling=DATABASE_POOLING)
+DATABASE_ROUTERS = ["controller.base.replica.Router"] if MUSTER_REPLICA_URL else []
 # GDAL before 3.9 can open files and URLs named in geometry. No user input reaches it: geometry
 # is read from WKT and GeoJSON by GEOS alone.
 SILENCED_SYSTEM_CHECKS = ["gis.W001"]
@@ -319,18 +329,12 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # Directory of uploaded files.
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", str(DATA_DIR / "media")))
 MEDIA_URL = "/media/"
-# Bucket of an S3-compatible object store for uploaded files that all machines share; empty for
-# none. Credentials are those of boto3, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
-MUSTER_S3_BUCKET = env.str("MUSTER_S3_BUCKET", "")
-# URL of the object store, for example https://s3.example.org; empty for AWS.
-MUSTER_S3_URL = env.str("MUSTER_S3_URL", "").rstrip("/")
-# Region of the bucket.
-MUSTER_S3_REGION = env.str("MUSTER_S3_REGION", "us-east-1")
-# Folder of the bucket in which everything is kept; empty for the whole bucket.
-MUSTER_S3_FOLDER = env.str("MUSTER_S3_FOLDER", "").strip("/")
 STORAGES = {
     "default": media_storage(
-        MUSTER_S3_BUCKET, url=MUSTER_S3_URL, region=MUSTER_S3_REGION, folder=MUSTER_S3_FOLDER
+        storage_settings.MUSTER_S3_BUCKET,
+        url=storage_settings.MUSTER_S3_URL,
+        region=storage_settings.MUSTER_S3_REGION,
+        folder=storage_settings.MUSTER_S3_FOLDER,
     ),
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"

@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.db import connection
+from django.db import connection, connections, router
 from django.db.models import Field, QuerySet, Value
 
 
@@ -41,10 +41,11 @@ class Statement:
         self.sql, parameters = compiler.as_sql()
         self.parameters: list[Any] = list(parameters)
         self.converters = compiler.get_converters([column for column, *_ in compiler.select])
+        self.model = rows.model
 
     def rows(self, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Run the query with these values of its parameters."""
-        with connection.cursor() as cursor:
+        with connections[router.db_for_read(self.model)].cursor() as cursor:
             cursor.execute(self.sql, values)
             found = cursor.fetchall()
         return [self._converted(row) for row in found] if self.converters else found

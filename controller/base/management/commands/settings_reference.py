@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 
 FOLDER = Path(__file__).parents[3]
 # Modules of the project that read the environment.
-SOURCES = ("environment.py", "network_settings.py", "retention_settings.py", "settings.py")
+SOURCES = ("environment.py", "network_settings.py", "storage_settings.py", "settings.py")
 TYPES = {"str": "text", "bool": "yes or no", "int": "number", "float": "number", "json": "JSON"}
 HEAD = """# Settings
 
