@@ -25,6 +25,9 @@ from django.utils.translation import gettext
 
 CHECKBOX = "action_checkbox"
 PAGE_SIZES = (25, 50, 100, 200)
+# Attribute of a request for the whole list instead of a page, and how many rows that is at most.
+IS_EXPORT = "_muster_export"
+MOST_EXPORTED = 10_000
 
 A_MOMENT = timedelta(seconds=30)
 
@@ -154,6 +157,8 @@ class FastChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         self.layout = layout_of(request.user, self.opts.label_lower)
         self.list_per_page = self.layout.page_size or self.list_per_page
+        if getattr(request, IS_EXPORT, False):
+            self.list_per_page, self.page_num = MOST_EXPORTED, 1
         super().get_results(request)
 
     @cached_property

@@ -201,6 +201,7 @@ class ConfigEditor {
       this.open = name;
       if (present) this.drawSections();
       else this.add(name);
+      this.focusChosen();
     });
     if (!chosen) return chip;
     const remove = make("button", { type: "button", className: "icon-button",
@@ -208,6 +209,7 @@ class ConfigEditor {
     remove.addEventListener("click", () => {
       this.form.root.removeObjectProperty(name);
       this.settle();
+      this.focusChosen();
     });
     return make("span", { className: "chip-group" }, chip, remove);
   }
@@ -224,6 +226,11 @@ class ConfigEditor {
     }
     section.refreshValue?.();
     this.settle();
+  }
+
+  /** Keep the focus in the list of sections, which has been drawn again. */
+  focusChosen() {
+    (this.sections.querySelector("[aria-pressed=true]") ?? this.sections.querySelector("button"))?.focus();
   }
 
   settle() {

@@ -10,6 +10,7 @@ export function defineTheme() {
     button_properties: gettext("Choose fields…"),
     button_object_properties: gettext("Choose fields…"),
     button_add_row_title: "Add {{0}}",
+    error_oneOf: gettext("Correct the fields below."),
     button_delete_node_warning: gettext("Remove this?"),
   });
 

@@ -48,8 +48,11 @@ for (const panel of document.querySelectorAll("[data-snapshots]")) {
     part("notes").hidden = !notes.length;
     const back = part("restore");
     if (back) {
-      back.hidden = !now || !one.restorable;
-      back.textContent = one.same ? gettext("Go back to it") : gettext("Restore what is possible");
+      // A button that cannot be pressed says why: the notes above it.
+      back.hidden = !now;
+      back.disabled = !one.restorable;
+      const partly = one.restorable ? gettext("Restore what is possible") : gettext("Cannot be restored");
+      back.textContent = one.same ? gettext("Go back to it") : partly;
       back.classList.toggle("button-primary", one.same);
     }
     const before = now && Object.fromEntries(now.files.map((file) => [file.path, file.text]));

@@ -60,7 +60,7 @@ def test_everything_else_is_found_too(client: Client, organization: Organization
 def test_an_empty_list_tells_what_to_do(client: Client) -> None:
     text = client.get("/admin/networks/gateway/").content.decode()
     assert "staged and reviewed before they are applied" in text
-    assert "Nothing fits" in client.get("/admin/networks/gateway/?q=x").content.decode()
+    assert "No matches" in client.get("/admin/networks/gateway/?q=x").content.decode()
 
 
 def test_the_dashboard_tells_what_waits_for_approval(

@@ -166,7 +166,7 @@ def test_a_token_is_shown_once(browse: Browse, organization: Organization) -> No
     page.click("[name=_save]")
     token = page.locator("#token").inner_text()
     assert len(token) == 40
-    page.get_by_role("link", name="I have stored it").click()
+    page.get_by_role("link", name="Done").click()
     page.get_by_role("link", name="for a script").click()
     page.wait_for_load_state("networkidle")
     assert token not in page.content()

@@ -240,7 +240,7 @@ def test_a_device_gets_its_location_on_its_own_page(
     page = browse(admin).open(f"/admin/devices/device/{device.pk}/change/")
     page.click("[data-tab=location]")
     page.select_option("[data-place-location]", label="Lisbon")
-    page.get_by_role("button", name="Place it here").click()
+    page.get_by_role("button", name="Place here").click()
     expect(page.get_by_role("link", name="Lisbon")).to_be_visible()
     map_of(page)
     page.select_option("[data-place-plan]", label="Floor 0")

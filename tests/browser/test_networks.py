@@ -120,6 +120,6 @@ def test_lists_and_the_relay_are_there(browse: Browse, network: Network, admin: 
 
 def test_the_page_of_the_token(browse: Browse, network: Network) -> None:
     page = browse(network.owner).open("/api-token")
-    page.get_by_role("button", name="Make one").click()
+    page.get_by_role("button", name="Create").click()
     expect(page.locator("#token")).to_be_visible()
     seen(page, "api-token")

@@ -56,6 +56,7 @@ FLAWS = """() => {
   };
   for (const { one, box } of shown) {
     if (box.right > innerWidth + 1 && !scrolls(one)) flaws.push(`${name(one)} ends at ${Math.round(box.right)} px`);
+    if (box.left < -1 && !scrolls(one)) flaws.push(`${name(one)} begins at ${Math.round(box.left)} px`);
   }
   const targets = shown.filter(({ one }) => !/^(H2|SPAN)$/i.test(one.tagName) && !scrolls(one));
   targets.forEach(({ one, box }, at) => {
@@ -132,7 +133,12 @@ def flaws_of(page: Any, path: str) -> Iterator[str]:
             options = COLORS if scheme == "dark" else {}
             found = (line for line in serious(page, **options) if DRAWN_BY_SELECT2 not in line)
             yield from (f"{path} ({width}, {scheme}) {line}" for line in found)
+    # At 200 % a page has half the width.
+    page.set_viewport_size({"width": 720, "height": 450})
+    yield from (f"{path} (zoomed) {flaw}" for flaw in page.evaluate(FLAWS))
     page.set_viewport_size({"width": 1440, "height": 900})
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    yield from (f"{path} (from right to left) {flaw}" for flaw in page.evaluate(FLAWS))
 
 
 @pytest.mark.parametrize("share", range(SHARES))

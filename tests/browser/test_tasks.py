@@ -1,7 +1,5 @@
 """Ten tasks as a new person does them: only clicks on what is shown, and few of them."""
 
-import os
-import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from controller.accounts.models import ApiKey, Organization, User
 from controller.accounts.rules.sites import create_site
@@ -23,6 +21,7 @@ from geo.management.commands.demo_places import drawn
 from geo.models import DeviceLocation
 from networks import tasks
 from tests import factories
+from tests.browser.people import KeyboardPerson, Person
 from tests.fleet.opnsense import opnsense
 from tests.fleet.ssh import SshDevice
 from tests.networks.applying import work_off
@@ -31,50 +30,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Browse = Callable[..., Any]
 
 
-class Person:
-    """Counts the clicks of somebody who starts at the dashboard and sees the page alone."""
-
-    def __init__(self, watched: Any) -> None:
-        self.page: Page = watched.open("/admin/")
-        self.clicks = 0
-
-    def click(self, name: str, role: str = "link", within: str = "#content") -> None:
-        """Click what has this role and name; the menu is ``within="#nav-sidebar"``."""
-        # What a page's scripts attach to is there once they have run.
-        self.page.wait_for_load_state("load")
-        found = self.page.locator(within).get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]
-        found.first.click()
-        self.clicks += 1
-
-    def menu(self, name: str) -> None:
-        self.click(name, within="#nav-sidebar")
-
-    def open(self, name: str) -> None:
-        """Open a row of a list; its link has more than the name."""
-        self.page.locator("#result_list").get_by_role("link", name=name).first.click()
-        self.clicks += 1
-
-    def press(self, name: str) -> None:
-        self.click(name, "button", "body")
-
-    def field(self, label: str) -> Any:
-        # A required field has a star after its name.
-        return self.page.get_by_label(re.compile(rf"^\s*{re.escape(label)}\W*$")).first
-
-    def fill(self, label: str, text: str) -> None:
-        self.field(label).fill(text)
-
-    def choose(self, label: str, option: str) -> None:
-        """Choose from a select: a click that opens it, and one on the option."""
-        self.field(label).select_option(label=option)
-        self.clicks += 1
-
-    def sees(self, text: str) -> None:
-        expect(self.page.get_by_text(text).first).to_be_visible()
-
-    def picture(self, name: str) -> None:
-        if folder := os.environ.get("MUSTER_PICTURES"):
-            self.page.screenshot(path=f"{folder}/task-{name}.png", full_page=True)
+@pytest.fixture(params=[Person, KeyboardPerson], ids=["mouse", "keyboard"])
+def somebody(request: Any, browse: Browse, admin: User) -> Callable[[], Person]:
+    """Return a function that opens the portal for a person with a mouse, or with a keyboard alone."""
+    return lambda: request.param(browse(admin))
 
 
 def run_worker(work: Callable[[], Any]) -> None:
@@ -98,14 +57,13 @@ def host(tmp_path: Path) -> Iterator[SshDevice]:
 
 
 def test_1_a_device_is_added_by_ssh_in_six_clicks_and_gets_its_first_configuration(
-    browse: Browse, admin: User, organization: Organization, host: SshDevice
+    somebody: Callable[[], Person], organization: Organization, host: SshDevice
 ) -> None:
-    person = Person(browse(admin))
+    person = somebody()
     person.sees("Four steps to the first applied configuration.")
     person.picture("1-empty")
     person.click("Add a device")
-    person.page.get_by_role("link", name="Linux host over SSH").click()
-    person.clicks += 1
+    person.do(person.page.get_by_role("link", name="Linux host over SSH"))
     person.fill("Address", host.host)
     person.fill("Port", str(host.port))
     person.fill("User name", host.username)
@@ -122,11 +80,11 @@ def test_1_a_device_is_added_by_ssh_in_six_clicks_and_gets_its_first_configurati
 
 
 def test_2_a_template_made_in_the_editor_reaches_three_devices_in_eight_clicks(
-    browse: Browse, admin: User, organization: Organization
+    somebody: Callable[[], Person], organization: Organization
 ) -> None:
     for number in range(3):
         factories.device(organization, name=f"ap-{number}", config={})
-    person = Person(browse(admin))
+    person = somebody()
     person.menu("Templates")
     person.click("Add template", within="body")
     person.fill("Name", "Time")
@@ -146,12 +104,12 @@ def test_2_a_template_made_in_the_editor_reaches_three_devices_in_eight_clicks(
 
 
 def test_3_the_reason_of_an_error_is_one_click_away(
-    browse: Browse, admin: User, organization: Organization
+    somebody: Callable[[], Person], organization: Organization
 ) -> None:
     device = factories.device(organization, name="ap-1", config={}, management_ip="127.0.0.1")
     reason = "127.0.0.1:1 cannot be reached: connection refused."
     record_observations([Observation(device.pk, Presence.State.OFFLINE, reason)])
-    person = Person(browse(admin))
+    person = somebody()
     person.sees(reason)
     person.click("ap-1")
     expect(person.page.locator("#status")).to_contain_text(f"Offline: {reason}")
@@ -159,18 +117,17 @@ def test_3_the_reason_of_an_error_is_one_click_away(
 
 
 def test_4_an_earlier_configuration_comes_back_in_five_clicks(
-    browse: Browse, admin: User, organization: Organization
+    somebody: Callable[[], Person], organization: Organization
 ) -> None:
     device = factories.device(organization, name="ap-1", config={"config": host_name("old")})
     acknowledge(device)
     update_device(device, config={"config": host_name("new")})
     acknowledge(device)
-    person = Person(browse(admin))
+    person = somebody()
     person.menu("Devices")
     person.open("ap-1")
     person.click("History", "tab")
-    person.page.get_by_role("button", name="Compare").last.click()
-    person.clicks += 1
+    person.do(person.page.get_by_role("button", name="Compare").last)
     expect(person.page.locator(".snapshot .cm-content")).to_contain_text("old")
     person.picture("4-compare")
     person.press("Go back to it")
@@ -191,9 +148,9 @@ def acknowledge(device: Device) -> None:
 
 
 def test_5_a_certificate_is_issued_and_downloaded_in_eight_clicks(
-    browse: Browse, admin: User, organization: Organization
+    somebody: Callable[[], Person], organization: Organization
 ) -> None:
-    person = Person(browse(admin))
+    person = somebody()
     person.menu("Certificate authorities")
     person.click("Add certificate authority", within="body")
     person.fill("Name", "Branches")
@@ -210,12 +167,12 @@ def test_5_a_certificate_is_issued_and_downloaded_in_eight_clicks(
 
 
 def test_6_a_device_is_put_on_a_floor_plan_in_three_clicks(
-    browse: Browse, admin: User, organization: Organization
+    somebody: Callable[[], Person], organization: Organization
 ) -> None:
     location = factories.location(organization, name="Lima")
     plan = factories.floor_plan(location, 0, image=drawn())
     device = factories.placed(location, name="lima-gateway")
-    person = Person(browse(admin))
+    person = somebody()
     person.menu("Floor plans")
     person.open("Lima")
     person.press("Place: lima-gateway")
@@ -226,11 +183,11 @@ def test_6_a_device_is_put_on_a_floor_plan_in_three_clicks(
 
 
 def test_7_a_network_with_two_devices_takes_six_clicks(
-    browse: Browse, admin: User, organization: Organization
+    somebody: Callable[[], Person], organization: Organization
 ) -> None:
     for name in ("camera", "server"):
         factories.device(organization, name=name, config={})
-    person = Person(browse(admin))
+    person = somebody()
     person.menu("Overlay networks")
     person.click("Add overlay network", within="body")
     person.fill("Name", "Robots")
@@ -238,29 +195,27 @@ def test_7_a_network_with_two_devices_takes_six_clicks(
     person.open("Robots")
     for name in ("camera", "server"):
         person.page.select_option("[name=device]", label=name)
-        person.page.locator("form", has=person.page.locator("[name=device]")).get_by_role(
-            "button"
-        ).click()
-        person.clicks += 1
+        form = person.page.locator("form", has=person.page.locator("[name=device]"))
+        person.do(form.get_by_role("button"))
         expect(person.page.locator(".mesh text", has_text=name)).to_be_visible()
     person.picture("7-network")
     assert person.clicks <= 6
 
 
 def test_8_a_gateway_change_is_staged_reviewed_and_applied_in_five_clicks(
-    browse: Browse, admin: User, organization: Organization, settings: Any
+    somebody: Callable[[], Person], organization: Organization, settings: Any
 ) -> None:
     settings.ADAPTER_READ_ONLY, settings.MUSTER_LOCAL_GATEWAYS = False, True
     with opnsense() as device:
         factories.gateway(organization, device.url, name="Oslo firewall")
         tasks.poll_gateways()
-        person = Person(browse(admin))
+        person = somebody()
         person.menu("Gateways")
         person.open("Oslo firewall")
-        person.page.get_by_label("Search features").fill("static route")
+        person.write(person.page.get_by_label("Search features"), "static route")
         person.press("Add static route")
-        person.page.locator("[name='payload.network']").fill("10.9.0.0/16")
-        person.page.locator("[name='payload.gateway']").fill("WAN_GW")
+        person.write(person.page.locator("[name='payload.network']"), "10.9.0.0/16")
+        person.write(person.page.locator("[name='payload.gateway']"), "WAN_GW")
         person.press("Stage change")
         person.picture("8-review")
         person.press("Apply to the live gateway")
@@ -272,11 +227,11 @@ def test_8_a_gateway_change_is_staged_reviewed_and_applied_in_five_clicks(
 
 
 def test_9_a_terminal_is_four_clicks_away(
-    browse: Browse, admin: User, organization: Organization
+    somebody: Callable[[], Person], organization: Organization
 ) -> None:
     device = factories.device(organization, name="ap-1", config={}, management_ip="127.0.0.1")
     factories.connection(device, factories.credentials(organization))
-    person = Person(browse(admin))
+    person = somebody()
     person.menu("Devices")
     person.open("ap-1")
     person.click("Terminal", "tab")
@@ -286,11 +241,11 @@ def test_9_a_terminal_is_four_clicks_away(
 
 
 def test_10_a_read_only_person_for_one_site_with_a_key_takes_six_clicks(
-    browse: Browse, admin: User, organization: Organization
+    somebody: Callable[[], Person], organization: Organization
 ) -> None:
     for name in ("Porto", "Rossio"):
         create_site(organization=organization, name=name, slug=name.lower())
-    person = Person(browse(admin))
+    person = somebody()
     person.menu("Users")
     person.click("Invite a person", within="body")
     person.fill("E-mail address", "rita@example.net")

@@ -443,7 +443,7 @@ def test_a_person_gets_a_token_at_its_page_and_sees_it_once(owner: User) -> None
     client = Client()
     assert client.get("/api-token").status_code == 302
     client.force_login(owner)
-    assert "Make one" in client.get("/api-token").content.decode()
+    assert "Create" in client.get("/api-token").content.decode()
     page = client.post("/api-token").content.decode()
     token = re.search(r'id="token">(.+?)<', page)[1]  # type: ignore[index]
     headers = {"authorization": f"Token {token}"}

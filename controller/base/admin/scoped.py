@@ -11,7 +11,10 @@ from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
-from controller.base.admin import theme_texts  # noqa: F401 - registers texts for translation
+from controller.base.admin import (
+    list_export,
+    theme_texts,  # noqa: F401 - registers texts for translation
+)
 from controller.base.admin.permissions import Permissions
 from controller.base.admin.unfold import (
     ModelAdmin,
@@ -52,6 +55,13 @@ class ScopedAdmin(Permissions, ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RowList]:
         return RowList
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.method == "GET" and list_export.PARAMETER in request.GET:
+            if not self.has_view_or_change_permission(request):
+                raise PermissionDenied
+            return list_export.as_csv(self, request)
+        return super().changelist_view(request, *args, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request).visible_to(request.user)

@@ -20,7 +20,7 @@ def openvpn() -> Schema:
     _one(schema, "openvpn")
     schema["properties"]["openvpn"]["items"]["oneOf"] = [
         {"$ref": f"#/definitions/{kind}"}
-        for kind in ("server_bridged", "server_routed", "server_manual")
+        for kind in ("server_routed", "server_bridged", "server_manual")
     ]
     for name, kind in (
         ("ca", "tunnel"),
@@ -29,6 +29,11 @@ def openvpn() -> Schema:
         ("dh", "server"),
     ):
         schema["definitions"][kind]["properties"][name]["default"] = f"{name}.pem"
+    # The form starts with these.
+    tunnel = schema["definitions"]["tunnel"]["properties"]
+    tunnel["name"]["default"], tunnel["dev"]["default"] = "server", "tun0"
+    routed = schema["definitions"]["server_routed"]["allOf"][0]["properties"]
+    routed["server"]["default"] = "10.8.0.0 255.255.255.0"
     return schema
 
 
@@ -60,6 +65,7 @@ def _without_private_key(schema: Schema) -> Schema:
     del item["properties"]["private_key"]
     # It names a file, too.
     item["properties"]["name"]["pattern"] = r"^[^\s/]*$"
+    item["properties"]["name"]["default"] = "wg0"
     item["required"] = [one for one in item["required"] if one != "private_key"]
     return schema
 
