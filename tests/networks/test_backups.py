@@ -349,3 +349,15 @@ def test_a_backup_that_takes_long_is_renewed_and_none_is_taken_of_a_gateway_bein
     tasks.back_up_gateways()
     row.refresh_from_db()
     assert (row.state, row.attempts) == ("waiting", 0)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "why"),
+    [("unifi", "on the console"), ("omada", "on the controller itself"), ("proxmox", "nodes")],
+)
+def test_what_no_api_restores_says_why(vendor: str, why: str, admin: User) -> None:
+    gateway = factories.gateway(factories.organization(), vendor=vendor)
+    row = stored(GatewayBackup.objects.create(gateway=gateway), timezone.now())
+    with pytest.raises(Refused, match=why):
+        stage_restore(gateway, row, admin)
+    assert not gateway.changes.exists()

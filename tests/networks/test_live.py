@@ -74,6 +74,20 @@ def test_counters_are_those_of_the_gateway(vendor: str) -> None:
     assert (123_456_789, 123_456_789 // 4) in [(row["received"], row["sent"]) for row in rows]
 
 
+def test_figures_of_a_hypervisor_are_those_that_it_tells() -> None:
+    with at("proxmox") as (device, gateway):
+        (storage,) = live_view.read_part(gateway, "storage").rows
+        told = device.measured["nodes/pve/storage"][0]
+        assert (storage["used"], storage["total"]) == (told["used"], told["total"])
+        (guest,) = [
+            one
+            for one in live_view.read_part(gateway, "guests").rows
+            if one["state"] == "running"
+        ]
+        told = device.measured["nodes/pve/qemu"][0]
+        assert (guest["memory"], guest["uptime"]) == (told["mem"], duration(told["uptime"]))
+
+
 @pytest.mark.parametrize(("vendor", "tool"), RUN)
 def test_a_host_is_pinged_and_traced_from_the_gateway(
     vendor: str, tool: str, monkeypatch: Any

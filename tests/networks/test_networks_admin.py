@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils.translation import override
 
 from controller.accounts.models import Organization, User
+from networks.gateways.admin.feature_titles import shown_phrase, translated
+from networks.gateways.engine.features import FEATURES
 from networks.overlay.models import Network
 from tests import factories
 
@@ -102,3 +105,15 @@ def test_a_code_is_made_and_replaced(network: Network, owner: User) -> None:
     usual = network.codes.get(is_default=True)
     client.post(page(network, "do/revoke-code/"), {"code": usual.pk})
     assert network.codes.get(is_default=True).secret != usual.secret
+
+
+def test_features_are_called_by_the_readers_language() -> None:
+    alias, reboot = FEATURES["opnsense.firewall.alias"], FEATURES["mikrotik.system.reboot"]
+    assert shown_phrase(alias, "create") == "Add firewall alias"
+    with override("de"):
+        assert shown_phrase(alias, "create") == "Firewall-Alias hinzufügen"
+        assert shown_phrase(reboot, "create") == "Gateway neu starten"
+    with override("es"):
+        assert shown_phrase(alias, "delete") == "Eliminar alias del cortafuegos"
+        assert translated(alias.sentence).startswith("Un conjunto con nombre")
+        assert translated("") == ""

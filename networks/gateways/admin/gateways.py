@@ -25,6 +25,7 @@ from controller.devices.admin.badges import relative_time
 from networks.gateways.admin.backups import latest_of
 from networks.gateways.admin.change_review import drawer_of
 from networks.gateways.admin.connection_test import UNTESTED, TestedForm, TestsConnection
+from networks.gateways.admin.feature_titles import shown_phrase, translated
 from networks.gateways.admin.live import LiveView
 from networks.gateways.admin.stage_change import StageForm, choices, chosen
 from networks.gateways.engine.features import Feature
@@ -214,10 +215,10 @@ class GatewayAdmin(LiveView, TestsConnection, RuleAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("%(phrase)s on %(gateway)s")
-            % {"phrase": feature.phrase(operation), "gateway": gateway},
+            % {"phrase": shown_phrase(feature, operation), "gateway": gateway},
             "told": " ".join(
                 (
-                    gettext(feature.sentence) if feature.sentence else "",
+                    translated(feature.sentence),
                     gettext(
                         "This only stages the change; nothing is written to the gateway yet."
                     ),

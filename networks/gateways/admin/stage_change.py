@@ -17,6 +17,7 @@ from controller.base.admin import (
     UnfoldAdminTextInputWidget,
 )
 from controller.base.errors import ALL_FIELDS, NotPermitted, Refused
+from networks.gateways.admin.feature_titles import translated
 from networks.gateways.engine.features import FEATURES, Feature
 from networks.gateways.engine.features.titles import VERBS, area_title, field_label
 from networks.gateways.models import Change, Gateway
@@ -37,8 +38,11 @@ def choices(user: Any, gateway: Gateway) -> list[tuple[str, list[dict[str, Any]]
         if not is_listed or not _may(user, gateway, one):
             continue
         verbs = [(f"{key}:{verb}", button_of(one, verb)) for verb in one.operations]
-        shown = {"feature": one, "title": capfirst(one.title), "operations": verbs}
-        areas.setdefault(area_title(one.area), []).append(shown)
+        shown = {
+            "feature": one, "title": capfirst(translated(one.title)), "operations": verbs,
+            "sentence": translated(one.sentence),
+        }  # fmt: skip
+        areas.setdefault(translated(area_title(one.area)), []).append(shown)
     return sorted(areas.items())
 
 
@@ -60,7 +64,7 @@ def chosen(gateway: Gateway, text: str) -> tuple[Feature, str]:
     if operation not in feature.operations:
         raise Refused(
             gettext("%(capfirst)s: the operation %(operation)s does not exist.")
-            % {"capfirst": capfirst(feature.title), "operation": repr(operation)}
+            % {"capfirst": capfirst(translated(feature.title)), "operation": repr(operation)}
         )
     return feature, operation
 

@@ -1,7 +1,7 @@
 """Use of stored backups: download, and restore on the gateway."""
 
 from django.http import HttpResponse
-from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from controller.accounts.models import User
 from controller.accounts.rules.audit import record_audit
@@ -11,6 +11,23 @@ from networks.gateways.engine.features.restores import RESTORES
 from networks.gateways.models import VENDOR_NAMES, Change, GatewayBackup
 from networks.gateways.rules import changes
 from networks.gateways.rules.backups import file_of
+
+# Why the configurations of a vendor go back by hand.
+UNRESTORED = {
+    "unifi": _(
+        "UniFi has no published call that takes a backup file: download it here, and restore it "
+        "on the console, under Settings > System > Backups."
+    ),
+    "omada": _(
+        "Omada restores only files that are on the controller itself, and gives none of them: "
+        "compare the backups, and stage what differs."
+    ),
+    "proxmox": _(
+        "Proxmox VE has no call that saves or restores the configuration of its nodes: compare "
+        "the backups, and stage what differs."
+    ),
+}
+TAKES_NONE = _("%(vendor_names)s takes no configuration back over its API.")
 
 
 def download_response(row: GatewayBackup, *, by: User) -> HttpResponse:
@@ -27,10 +44,7 @@ def stage_restore(row: GatewayBackup, *, by: User, notes: str = "") -> Change:
     feature = RESTORES.get(row.gateway.vendor)
     if feature is None:
         raise Refused(
-            gettext(
-                "%(vendor_names)s takes no configuration back over its API: compare the "
-                "backups, and stage what differs."
-            )
+            str(UNRESTORED.get(row.gateway.vendor, TAKES_NONE))
             % {"vendor_names": VENDOR_NAMES[row.gateway.vendor]}
         )
     return changes.stage(
