@@ -359,6 +359,8 @@ def add_rows(world: World, root: User) -> None:
         "supervisor": "ping",
         "husarnet": "0" * 8,
         "invitation": "nothing",
+        "join/renewal": "nothing",
+        "network-device": "nothing",
         "account/email": "nothing",
         "account/invitation": "nothing",
         "hassio": "info",

@@ -72,6 +72,7 @@ TOKENS = {
 }  # fmt: skip
 # Other doors where a secret is tried, each counted by address and by itself.
 AGENT_DOORS = ("/controller/register/", "/.well-known/est/")
+RENEWALS = ("/api/join/renewal/", "/network-device/")
 PAGES = ("/admin/", "/account/", "/invitation/", "/husarnet/")
 SEEN_GRAIN = 300
 TOO_MANY = 429
@@ -138,7 +139,7 @@ def sensitive_endpoint_limit(request: HttpRequest) -> tuple[str, int] | None:
     if request.method != "POST":
         return None
     path = request.path_info.rstrip("/")
-    if path in {"/api/join", "/api/join/register"}:
+    if path in {"/api/join", "/api/join/register"} or path.startswith(RENEWALS):
         return "join", int(settings.MUSTER_JOINS_PER_MINUTE)
     if path == "/admin/login":
         return "pages", int(settings.MUSTER_PAGE_SIGN_INS_PER_MINUTE)

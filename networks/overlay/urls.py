@@ -28,6 +28,8 @@ urlpatterns = [
     path("api/join/config/", devices.ConfigView.as_view()),
     path("api/join/ways/", devices.WaysView.as_view()),
     path("api/join/leave/", devices.LeaveView.as_view()),
+    path("api/join/renewal/<str:token>/", devices.RenewalView.as_view()),
+    path("network-device/<str:token>/", pages.RenewalPage.as_view(), name="renewal"),
     path("api/join/muster-join", devices.client, name="muster-join"),
     re_path(r"^husarnet/(?P<digits>[0-9a-fA-F]{56})/?$", pages.DevicePage.as_view()),
     path("invitation/<str:token>", pages.InvitationPage.as_view(), name="invitation"),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
@@ -23,7 +24,14 @@ from networks.overlay.admin import graph
 from networks.overlay.engine.qr_codes import qr_code
 from networks.overlay.engine.roles import can
 from networks.overlay.models import Member, Network
-from networks.overlay.rules import direct_path_status, join_codes, plans, ranges, shares
+from networks.overlay.rules import (
+    direct_path_status,
+    join_codes,
+    plans,
+    ranges,
+    renewal_links,
+    shares,
+)
 from networks.overlay.rules.members import ownership
 from networks.overlay.rules.networks import share_token
 
@@ -273,6 +281,23 @@ def _reissue(network: Network, user: User, data: QueryDict) -> Said:
     return {"member": member, "config": text, "qr": qr_code(text), "title": member.node.name}
 
 
+def _renewal_link(network: Network, user: User, data: QueryDict) -> Said:
+    member = _member(network, data)
+    path = reverse("renewal", args=[renewal_links.create_link(member, by=user)])
+    link = f"{settings.MUSTER_PUBLIC_URL}{path}"
+    return {
+        "member": member,
+        "config": link,
+        "is_link": True,
+        "qr": qr_code(link),
+        "title": member.node.name,
+    }
+
+
+def _end_renewal_link(network: Network, user: User, data: QueryDict) -> None:
+    renewal_links.revoke_link(_member(network, data), by=user)
+
+
 def _member(network: Network, data: QueryDict) -> Member:
     pk = data.get("member", "")
     found = network.members.filter(pk=pk).first() if pk.isdecimal() else None
@@ -353,6 +378,8 @@ ACTS: dict[str, Callable[[Network, User, QueryDict], Said]] = {
     "add-link": _add_link,
     "add-phone": _add_phone,
     "reissue": _reissue,
+    "renewal-link": _renewal_link,
+    "end-renewal-link": _end_renewal_link,
     "remove": _remove,
     "approve": _approve,
     "tag": _tag,

@@ -82,7 +82,7 @@ def phone_config(plan: Plan, *, private_key: str, is_linux: bool = False) -> str
     names = zones.wg_quick_lines(plan.resolver) if is_linux and plan.resolver else ()
     lines = [
         "[Interface]",
-        f"PrivateKey = {private_key}",
+        f"PrivateKey = {private_key}" if private_key else "# PrivateKey stays as it is",
         f"Address = {', '.join(_own_addresses(plan))}",
         f"MTU = {LOWEST_MTU}",
         *names,

@@ -112,6 +112,7 @@ class Node(Told, Dated):
         help_text=_("Public host and port, such as vpn.example.org:51820. Leave empty behind NAT."),
     )  # fmt: skip
     token_digest = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001 - unique, but for those that have none
+    renewal_digest = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001 - unique, but for those that have none
     link_digest = models.CharField(max_length=64, blank=True, editable=False)
 
     # Presence, as last observed.

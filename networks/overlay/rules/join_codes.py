@@ -258,10 +258,11 @@ def static_member(
     )
     node.save()
     member = add(network, node, by=by)
-    return member, _static_text(node, private)
+    return member, static_text(node, private)
 
 
-def _static_text(node: Node, private: str) -> str:
+def static_text(node: Node, private: str) -> str:
+    """Return a static member's configuration; without a key, the device keeps its own."""
     made = plan(load_topology([node.pk]), node.pk)
     is_linux = node.offers.get("system") == LINUX
     return configs.phone_config(made, private_key=private, is_linux=is_linux)
@@ -278,7 +279,12 @@ def reissue(member: Member, *, by: User) -> str:
     check(by, member.network, "delete_member", whose=ownership(member, by))
     if node.key_mode != Node.KeyMode.STATIC:
         raise Refused("Only a fixed configuration, such as a phone's, is issued again.")
+    return static_text(node, new_key(node))
+
+
+def new_key(node: Node) -> str:
+    """Give a node another key, and return the private one. The old one ends."""
     private, node.public_key = wireguard_pair()
     node.save(update_fields=["public_key"])
     mark_outdated(networks_of(node), also=[node.pk])
-    return _static_text(node, private)
+    return private

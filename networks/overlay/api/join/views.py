@@ -18,7 +18,13 @@ from controller.dialects.husarnet import View
 from networks.overlay.api.views import body
 from networks.overlay.engine import ways_lines
 from networks.overlay.models import Node
-from networks.overlay.rules import direct_path_reports, direct_paths, join_codes, plans
+from networks.overlay.rules import (
+    direct_path_reports,
+    direct_paths,
+    join_codes,
+    plans,
+    renewal_links,
+)
 from networks.overlay.rules.join_codes import JoinResult
 
 ACCEPTED = 202
@@ -129,6 +135,21 @@ class LeaveView(DeviceView):
     def post(self, request: Request) -> Response:
         join_codes.leave(self.node(request))
         return Response({"status": "ok"})
+
+
+class RenewalView(DeviceView):
+    """``/api/join/renewal/<token>/``: the present configuration of a static member."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, token: str) -> HttpResponse:
+        """Return it without a key: the device keeps its own."""
+        return HttpResponse(renewal_links.present_text(token), content_type="text/plain")
+
+    @extend_schema(exclude=True)
+    def post(self, request: Request, token: str) -> HttpResponse:
+        """Return it with a new key. The old one ends at once."""
+        _, text = renewal_links.renew(token)
+        return HttpResponse(text, content_type="text/plain")
 
 
 @require_safe

@@ -187,6 +187,10 @@ class PolicySerializer(serializers.Serializer[Any]):
     tests = serializers.JSONField(required=False)
 
 
+class RenewalLink(serializers.Serializer[Any]):
+    link = serializers.CharField(help_text="Shown once. Whoever has it gets the configuration.")
+
+
 class MatrixSerializer(serializers.Serializer[Any]):
     members = serializers.ListField(child=serializers.CharField())
     rows = serializers.ListField(

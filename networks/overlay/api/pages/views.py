@@ -1,14 +1,24 @@
 """Pages behind links: claiming a device and accepting an invitation."""
 
+from typing import Any
+
+from django.contrib.admin import site
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext
+from django.views import View
 
 from controller.accounts.api.pages.views import LinkedPage
 from controller.base.admin import admin_url
 from controller.base.errors import Refused
 from networks.overlay import rules
 from networks.overlay.engine.overlay_names import parse_link
+from networks.overlay.engine.qr_codes import qr_code
 from networks.overlay.models import Network
+from networks.overlay.rules.renewal_links import node_of_link, renew
 from networks.overlay.rules.shares import network_of, of_token
+
+NOT_FOUND = 404
 
 
 class NetworkPage(LinkedPage):
@@ -78,3 +88,27 @@ class InvitationPage(NetworkPage):
             return self.to(rules.accept(self.user, token))
         except Refused as error:
             return self.shown(request, str(error))
+
+
+class RenewalPage(View):
+    """Page ``/network-device/<token>/``: a new QR code for a phone, without signing in."""
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        try:
+            return self.page(request, node=node_of_link(token))
+        except Refused as error:
+            return self.page(request, problem=str(error), status=NOT_FOUND)
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        try:
+            node, text = renew(token)
+        except Refused as error:
+            return self.page(request, problem=str(error), status=NOT_FOUND)
+        return self.page(request, node=node, config=text, qr=qr_code(text))
+
+    def page(self, request: HttpRequest, status: int = 200, **said: Any) -> HttpResponse:
+        context = site.each_context(request) | {"title": gettext("Configuration of a device")}
+        answer = TemplateResponse(request, "portal/renewal.html", context | said, status=status)
+        # Neither the key nor the link stays anywhere else.
+        answer["Cache-Control"], answer["Referrer-Policy"] = "no-store", "no-referrer"
+        return answer

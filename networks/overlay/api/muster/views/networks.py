@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, Q, QuerySet
+from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
@@ -31,11 +33,12 @@ from networks.overlay.api.muster.serializers import (
     Phone,
     PolicySerializer,
     RelaySerializer,
+    RenewalLink,
     ShareSerializer,
 )
 from networks.overlay.engine.qr_codes import qr_code
 from networks.overlay.models import JoinCode, Member, Network, Node, Share
-from networks.overlay.rules import join_codes, networks, plans
+from networks.overlay.rules import join_codes, networks, plans, renewal_links
 
 CREATED, NO_CONTENT = 201, 204
 READS = ("GET", "HEAD", "OPTIONS")
@@ -257,6 +260,19 @@ class MemberViewSet(PartView, ModelViewSet[Member]):
         return Response(
             {"member": self.get_serializer(member).data, "config": text, "qr": qr_code(text)}
         )
+
+    @extend_schema(methods=["POST"], request=None, responses={CREATED: RenewalLink})
+    @extend_schema(methods=["DELETE"], responses={NO_CONTENT: None})
+    @action(detail=True, methods=["post", "delete"], url_path="renewal-link")
+    def renewal_link(self, request: Request, **_: str) -> Response:
+        """Make or end the link that keeps a fixed configuration current without signing in."""
+        member = self.get_object()
+        if request.method == "DELETE":
+            renewal_links.revoke_link(member, by=self.user)
+            return Response(status=NO_CONTENT)
+        token = renewal_links.create_link(member, by=self.user)
+        base = settings.MUSTER_PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
+        return Response({"link": f"{base}{reverse('renewal', args=[token])}"}, status=CREATED)
 
 
 class CodeViewSet(PartView, ModelViewSet[JoinCode]):
