@@ -294,8 +294,9 @@ def _renewal_link(network: Network, user: User, data: QueryDict) -> Said:
     }
 
 
-def _end_renewal_link(network: Network, user: User, data: QueryDict) -> None:
+def _end_renewal_link(network: Network, user: User, data: QueryDict) -> Said:
     renewal_links.revoke_link(_member(network, data), by=user)
+    return gettext("The link has ended.")
 
 
 def _member(network: Network, data: QueryDict) -> Member:
