@@ -55,6 +55,7 @@ PUBLIC = {
     r"pki/(crl|ocsp|ca)/.*": "tells anybody what is revoked, by RFC 5280 and 6960",
     r"pki/acme/.*": "asks for a signature with the account's key, by RFC 8555",
     r"api/join/.*": "asks for a join code, or for the token a device was given",
+    r"network-device/<str:token>/": "asks for the link that was made for one device",
     r"\.well-known/est/.*": "asks for a device's id and key, by RFC 7030",
 }
 # Routes authenticated by a device's own key, checked in the rule they call.
