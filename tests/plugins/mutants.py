@@ -86,7 +86,13 @@ def source(path: Path) -> str:
 
 @cache
 def digest(path: Path) -> str:
-    return hashlib.sha256(source(path).encode()).hexdigest()
+    """Return a digest of the code with its lines, without comments and docstrings."""
+    tree = ast.parse(source(path))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            node.value = ast.copy_location(ast.Constant(None), node)
+    lines = [(type(node).__name__, getattr(node, "lineno", 0)) for node in ast.walk(tree)]
+    return hashlib.sha256(f"{lines} {ast.dump(tree)}".encode()).hexdigest()
 
 
 class Record:
