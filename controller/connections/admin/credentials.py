@@ -23,6 +23,7 @@ from controller.base.admin import (
 )
 from controller.connections import rules
 from controller.connections.models import Credentials
+from controller.connections.rules import credential_params
 
 KEEP = _("Stored. Leave it empty to keep what is stored.")
 SSH, SNMP = Credentials.Connector.SSH, Credentials.Connector.SNMP
@@ -34,7 +35,7 @@ OF_SNMP = (
 )  # fmt: skip
 FIELDS = {SSH: (*COMMON, *OF_SSH), SNMP: (*COMMON, *OF_SNMP)}
 PAIRS = (("auth_protocol", "auth_password"), ("privacy_protocol", "privacy_password"))
-PORTS = {SSH: rules.SSH_PORT, SNMP: rules.SNMP_PORT}
+PORTS = {SSH: credential_params.SSH_PORT, SNMP: credential_params.SNMP_PORT}
 
 
 def secret_field(help_text: Any = "", label: Any = None) -> forms.CharField:
@@ -72,11 +73,11 @@ class CredentialsForm(RuleForm):
         ),
     )
     passphrase = secret_field(_("Passphrase of the private key, if it has one."))
-    version = choice_field(rules.SNMP_VERSIONS, _("SNMP version"))
+    version = choice_field(credential_params.SNMP_VERSIONS, _("SNMP version"))
     community = secret_field(_("Of version 2c. It is readable on its way: prefer version 3."))
-    auth_protocol = choice_field(rules.AUTH_PROTOCOLS, _("Authentication"), "none")
+    auth_protocol = choice_field(credential_params.AUTH_PROTOCOLS, _("Authentication"), "none")
     auth_password = secret_field(label=_("Authentication password"))
-    privacy_protocol = choice_field(rules.PRIVACY_PROTOCOLS, _("Privacy"), "none")
+    privacy_protocol = choice_field(credential_params.PRIVACY_PROTOCOLS, _("Privacy"), "none")
     privacy_password = secret_field(label=_("Privacy password"))
     context = forms.CharField(
         max_length=32, required=False, widget=UnfoldAdminTextInputWidget,
@@ -102,7 +103,7 @@ class CredentialsForm(RuleForm):
             connector.choices = [one for one in connector.choices if one[0] in kinds]
         stored = {} if is_new else self.instance.params or {}
         for name in wanted:
-            if name not in rules.SECRETS:
+            if name not in credential_params.SECRETS:
                 self.initial[name] = stored.get(name, "")
             elif stored.get(name):
                 self.fields[name].help_text = KEEP
