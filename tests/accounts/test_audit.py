@@ -155,6 +155,35 @@ def test_the_list_is_filtered_and_exported(api: Api, organization: Organization)
     assert [row["action"] for row in table] == ["step0", "step1", "step2"]
 
 
+def test_exports_are_csv_or_json_by_either_method(api: Api, organization: Organization) -> None:
+    for number in range(3):
+        audit.record_audit(f"step{number}", organization)
+    client, url = api(factories.superuser()), "/api/v1/audit/export"
+
+    def read(answer: Any) -> str:
+        assert answer.status_code == 200, answer.content
+        return b"".join(answer.streaming_content).decode()
+
+    assert read(client.get(url, {"format": "csv", "action": "step1"})).count("\n") == 2
+    rows = json.loads(read(client.get(url, {"format": "json", "search": "step"})))
+    assert [row["action"] for row in rows] == ["step0", "step1", "step2"]
+    assert json.loads(read(client.get(url, {"format": "json", "action": "none"}))) == []
+    wanted = {"format": "json", "actions": ["step0", "step2"], "resource_types": None,
+              "start_date": "2020-01-01", "end_date": None}  # fmt: skip
+    answer = client.post(url, wanted, format="json")
+    assert answer["Content-Disposition"] == 'attachment; filename="audit.json"'
+    assert [row["action"] for row in json.loads(read(answer))] == ["step0", "step2"]
+    wrong = client.get(url, {"format": "xml"})
+    assert (wrong.status_code, wrong.json()["error"]["details"][0]["field"]) == (
+        422,
+        "query.format",
+    )
+    for body in ({"format": "pdf"}, {"actions": "x"}, {"start_date": "soon"}):
+        assert client.post(url, body, format="json").status_code == 422
+    operator = api(factories.user(organization, "operator"))
+    assert operator.post(url, {}, format="json").status_code == 403
+
+
 def test_a_list_costs_as_many_queries_for_many_rows_as_for_one(
     api: Api, organization: Organization, django_assert_max_num_queries: Any
 ) -> None:

@@ -1,7 +1,9 @@
 """What FreeSDN's unmodified web client asks, sends and listens to."""
 
+import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -23,6 +25,7 @@ from tests.sockets import Listener, played
 pytestmark = pytest.mark.django_db(transaction=True)
 Api = Callable[[User | None], APIClient]
 BASE = "/api/v1"
+FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture
@@ -187,6 +190,33 @@ def test_null_is_nothing_in_a_change(client: APIClient, organization: Organizati
     assert Change.objects.get().notes == ""
     wrong = client.post(f"{url}?operation=explode", sent).json()
     assert wrong["error"]["details"][0]["field"] == "query.operation"
+
+
+def test_objects_are_taken_from_forms_as_text(
+    client: APIClient, organization: Organization
+) -> None:
+    gateway = factories.gateway(organization)
+    url = f"{BASE}/gateway-opnsense-firewall/{gateway.pk}/changes/opnsense.firewall.alias"
+    feature = FEATURES["opnsense.firewall.alias"]
+
+    def send(path: str, **values: str) -> Any:
+        return client.post(path, urlencode(values), content_type=FORM)
+
+    # The token is what the form of a page sends besides.
+    made = send(
+        f"{url}?operation=create",
+        payload=json.dumps(dict(feature.example)), csrfmiddlewaretoken="x", notes="ü",
+    )  # fmt: skip
+    assert made.status_code == 201, made.content
+    assert Change.objects.get().payload == dict(feature.example)
+    for bad in ("x", "[1]", '"a"', "5"):
+        wrong = send(f"{url}?operation=create", payload=bad)
+        assert wrong.json()["error"]["details"][0]["field"] == "body.payload", bad
+    site = send(
+        f"{BASE}/sites/", name="Öst", slug="ost", organization_id=str(organization.pk),
+        settings='{"a": {"b": 1}}',
+    )  # fmt: skip
+    assert site.json()["settings"] == {"a": {"b": 1}}
 
 
 def test_an_apply_that_loses_against_a_discard_is_a_conflict(

@@ -11,6 +11,7 @@ from rest_framework import serializers
 
 from controller.accounts.api.serializers import VisibleRelatedField
 from controller.accounts.models import Organization, Site
+from controller.dialects.fields import JSONObjectField
 from networks.gateways.engine.features import MASK
 from networks.gateways.models import (
     Change,
@@ -59,7 +60,8 @@ class Strict(serializers.Serializer[Any]):
     """Serializer that rejects unknown fields instead of ignoring them."""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        unknown = set(self.initial_data) - set(self.fields)
+        # The token is what a page's own form sends beside its fields.
+        unknown = set(self.initial_data) - set(self.fields) - {"csrfmiddlewaretoken"}
         if unknown:
             raise serializers.ValidationError(
                 {name: ["Extra inputs are not permitted."] for name in sorted(unknown)}
@@ -68,7 +70,7 @@ class Strict(serializers.Serializer[Any]):
 
 
 class Staged(Strict):
-    payload = serializers.DictField(default=dict, allow_null=True)
+    payload = JSONObjectField(default=dict, allow_null=True)
     target_id = serializers.CharField(
         max_length=128, default="", allow_blank=True, allow_null=True
     )
@@ -88,7 +90,7 @@ class Staged(Strict):
 
 
 class Amended(Strict):
-    payload = serializers.DictField(required=False)
+    payload = JSONObjectField(required=False)
     notes = serializers.CharField(max_length=2000, required=False, allow_blank=True)
 
 

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from controller.base.errors import Refused
 from controller.dialects.balena import sentence_of, status_of
+from controller.dialects.fields import JSONObjectField
 from supervisor_proxy.engine.odata import Query
 from supervisor_proxy.engine.odata_rows import found_in, shown_of
 from supervisor_proxy.engine.routes import MASK
@@ -37,7 +38,7 @@ class AskSerializer(serializers.Serializer[Any]):
     uuid = serializers.RegexField(r"^[0-9a-f]{7,62}$", required=False)
     appId = serializers.IntegerField(required=False, min_value=1, max_value=2**53)  # noqa: N815
     method = serializers.CharField(required=False, default="POST", max_length=8)
-    data = serializers.DictField(  # type: ignore[assignment]
+    data = JSONObjectField(  # type: ignore[assignment]
         required=False, allow_null=True, default=None, help_text="What the device gets as body."
     )
     queue = serializers.BooleanField(

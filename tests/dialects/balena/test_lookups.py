@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
@@ -217,6 +218,18 @@ def test_a_version_that_nobody_entered_is_asked_for(client: APIClient, row: Supe
     Supervisor.objects.update(version="")
     (found,) = client.get(f"/v7/device({row.pk})?$select=supervisor_version").json()["d"]
     assert found == {"supervisor_version": "19.0.5"}
+
+
+def test_a_call_may_be_a_form(
+    client: APIClient, balena: BalenaSupervisor, row: Supervisor
+) -> None:
+    body = urlencode({"deviceId": row.pk, "appId": 42, "data": '{"appId": 42}'})
+    kind = "application/x-www-form-urlencoded"
+    assert client.post("/supervisor/v1/purge", body, content_type=kind).status_code == 200
+    assert balena.paths[-1] == ("POST", "/v1/purge")
+    wrong = urlencode({"deviceId": row.pk, "data": "[1]"})
+    answer = client.post("/supervisor/v1/update", wrong, content_type=kind)
+    assert answer.json()["message"].startswith("data: Expected a dictionary")
 
 
 @pytest.mark.parametrize(

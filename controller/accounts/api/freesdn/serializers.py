@@ -14,6 +14,7 @@ from controller.accounts.models import (
     SiteGrant,
 )
 from controller.accounts.rules.api_keys import MOST_SCOPES
+from controller.dialects.fields import JSONObjectField
 
 FIELDS = [
     "id", "organization_id", "name", "slug", "description", "address", "city", "country",
@@ -35,8 +36,8 @@ class SiteShape(serializers.ModelSerializer[Site]):
         required=False,
         help_text="May be left out by who is in one organization alone.",
     )
-    subnets = serializers.ListField(child=serializers.DictField(), required=False)
-    settings = serializers.DictField(required=False)
+    subnets = serializers.ListField(child=JSONObjectField(), required=False)
+    settings = JSONObjectField(required=False)
     created_at = serializers.DateTimeField(source="created", read_only=True)
     updated_at = serializers.DateTimeField(source="modified", read_only=True)
     controller_count = serializers.IntegerField(read_only=True)
@@ -218,3 +219,21 @@ class ChainShape(serializers.Serializer[Any]):
 class Validation(serializers.Serializer[Any]):
     valid = serializers.BooleanField()
     chains = ChainShape(many=True)
+
+
+class ExportAsk(serializers.Serializer[Any]):
+    """Which entries of the audit log are exported, and as what."""
+
+    format = serializers.ChoiceField(["csv", "json"], default="csv")
+    actions = serializers.ListField(
+        child=serializers.CharField(max_length=64), allow_null=True, default=None
+    )
+    resource_types = serializers.ListField(
+        child=serializers.CharField(max_length=64), allow_null=True, default=None
+    )
+    start_date = serializers.CharField(
+        allow_null=True, allow_blank=True, default=None, max_length=64
+    )
+    end_date = serializers.CharField(
+        allow_null=True, allow_blank=True, default=None, max_length=64
+    )

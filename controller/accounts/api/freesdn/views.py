@@ -2,16 +2,17 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 from django.db.models import Count, IntegerField, Q, QuerySet, Value
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import IsAuthenticated
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -38,6 +39,7 @@ from controller.accounts.rules import api_keys, audit, invitations, sites
 from controller.accounts.rules.ranks import refuse_keys
 from controller.base.errors import NotFound, NotPermitted
 from controller.dialects.freesdn import HasResourcePermission, OwnedViewSet, RuleViewSet, View
+from controller.dialects.negotiation import OneFormat
 
 
 class SiteViewSet(RuleViewSet):
@@ -251,6 +253,9 @@ def audited_by(user: User) -> set[Any]:
     return {pk for pk in user.access_by_organization if user.has_perm_in("audit:read", pk)}
 
 
+FILE_ROWS = shapes.AuditShape(many=True)
+
+
 class Line:
     """File-like object for the csv module that returns the line it is given."""
 
@@ -261,26 +266,73 @@ class Line:
 class AuditExportView(View):
     permission_classes = [HasResourcePermission]
     resource = "audit"
+    # Both methods read.
+    permissions = {"": "audit:read"}
+    # ``format`` says what the file has, not in which format the API answers.
+    content_negotiation_class = OneFormat
 
-    @extend_schema(operation_id="audit_export", responses={(200, "text/csv"): OpenApiTypes.STR})
+    @extend_schema(
+        operation_id="audit_export",
+        responses={(200, "text/csv"): OpenApiTypes.STR, (200, "application/json"): FILE_ROWS},
+        parameters=[OpenApiParameter("format", enum=["csv", "json"], default="csv")],
+    )
     def get(self, request: Request) -> StreamingHttpResponse:
-        """Export the filtered audit entries as CSV, oldest first."""
-        rows = AuditEntry.objects.visible_to(request.user)
-        chosen = AuditFilter(request.query_params, rows)
-        if not chosen.is_valid():
-            raise ValidationError(chosen.errors)
-        response = StreamingHttpResponse(lines(chosen.qs.order_by("id")), "text/csv")
-        response["Content-Disposition"] = 'attachment; filename="audit.csv"'
-        return response
+        """Export the filtered audit entries as CSV or JSON, oldest first."""
+        wanted = request.query_params.get("format", "csv")
+        if wanted not in WRITERS:
+            raise ValidationError({"format": ["One of csv and json is expected."]})
+        return exported(request, wanted, request.query_params)
+
+    @extend_schema(
+        operation_id="audit_export_chosen",
+        request=shapes.ExportAsk,
+        responses={(200, "text/csv"): OpenApiTypes.STR, (200, "application/json"): FILE_ROWS},
+    )
+    def post(self, request: Request) -> StreamingHttpResponse:
+        """Export entries of these actions, kinds of rows and times."""
+        asked = shapes.ExportAsk(data=request.data)
+        asked.is_valid(raise_exception=True)
+        values = asked.validated_data
+        kinds = {"action__in": values["actions"], "object_type__in": values["resource_types"]}
+        times = {name: values[name] for name in ("start_date", "end_date") if values[name]}
+        chosen = {name: one for name, one in kinds.items() if one}
+        return exported(request, values["format"], times, **chosen)
 
 
-def lines(rows: QuerySet[AuditEntry]) -> Iterator[str]:
+def exported(
+    request: Request, wanted: str, given: Mapping[str, Any], **chosen: Any
+) -> StreamingHttpResponse:
+    rows = AuditEntry.objects.visible_to(request.user).filter(**chosen)
+    found = AuditFilter(given, rows)
+    if not found.is_valid():
+        raise ValidationError(found.errors)
+    write, kind = WRITERS[wanted]
+    response = StreamingHttpResponse(write(found.qs.order_by("id")), kind)
+    response["Content-Disposition"] = f'attachment; filename="audit.{wanted}"'
+    return response
+
+
+def csv_lines(rows: QuerySet[AuditEntry]) -> Iterator[str]:
     names = shapes.AuditShape.Meta.fields
     writer = csv.writer(Line())
     yield writer.writerow(names)
     for row in rows.iterator(1000):
         shown = shapes.AuditShape(row).data
         yield writer.writerow([cell(shown[name]) for name in names])
+
+
+def json_lines(rows: QuerySet[AuditEntry]) -> Iterator[bytes]:
+    renderer, mark = JSONRenderer(), b"["
+    for row in rows.iterator(1000):
+        yield mark + renderer.render(shapes.AuditShape(row).data)
+        mark = b",\n"
+    yield b"[]" if mark == b"[" else b"]"
+
+
+WRITERS: Mapping[str, tuple[Callable[[QuerySet[AuditEntry]], Iterator[Any]], str]] = {
+    "csv": (csv_lines, "text/csv"),
+    "json": (json_lines, "application/json"),
+}
 
 
 def cell(value: Any) -> str:

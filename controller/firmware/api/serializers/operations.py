@@ -5,6 +5,7 @@ from rest_framework import serializers
 from controller.accounts.api.serializers import VisibleRelatedField
 from controller.configs.models.waves import usual_waves, valid_waves
 from controller.devices.models import DeviceGroup
+from controller.dialects.fields import JSONObjectField
 from controller.dialects.openapi.shapes import OBJECT, TEXTS
 from controller.firmware.api.serializers.catalog import BuildSerializer
 from controller.firmware.engine.openwisp_words import PROGRESS, STATUS
@@ -125,7 +126,7 @@ class MassUpgradeSerializer(TargetSerializer):
     upgrade_all = serializers.BooleanField(
         default=False, help_text="Also devices without assigned firmware."
     )
-    upgrade_options = serializers.DictField(
+    upgrade_options = JSONObjectField(
         source="options", default=dict, validators=[valid_options]
     )
     waves = serializers.ListField(
@@ -141,7 +142,7 @@ class MassUpgradeSerializer(TargetSerializer):
 
 class DeviceFirmwareSerializer(serializers.ModelSerializer[DeviceFirmware]):
     image = VisibleRelatedField(queryset=Image.objects.all())
-    upgrade_options = serializers.DictField(
+    upgrade_options = JSONObjectField(
         required=False, write_only=True, validators=[valid_options]
     )
 
