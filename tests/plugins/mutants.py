@@ -155,11 +155,13 @@ class Record:
         known = self.tests[item.nodeid]
         lines = known["lines"].get(mutant["path"], ())
         inside = any(mutant["line"] <= line <= mutant["end"] for line in lines)
-        if known["seconds"] is None or not (inside or (lines and not mutant["function"])):
-            return None
         module = mutant["path"].removesuffix(".py").removesuffix("/__init__").split("/")[-1]
         words = [rf"\b{mutant['function'] or module}\b", rf"\b{module}\b"]
-        near = (re.search(word, source(item.path)) for word in words)
+        near = [bool(re.search(word, source(item.path))) for word in words]
+        # A constant is noticed by tests of its module, or by tests that name the module.
+        noticed = inside or (not mutant["function"] and (lines or near[0]))
+        if known["seconds"] is None or not noticed:
+            return None
         rank = next((rank for rank, found in enumerate(near) if found), len(words))
         return float(known["seconds"] + 0.1) * 4**rank
 
