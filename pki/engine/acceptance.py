@@ -62,7 +62,7 @@ def check_list(
 def check_answer(
     der: bytes, issuer: x509.Certificate, question: Question, period: Period
 ) -> bytes:
-    """Return an OCSP response, unless clients refuse it."""
+    """Return an OCSP response after a check that clients accept it."""
     answer = ocsp.load_der_ocsp_response(der)
     problems = []
     if answer.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:

@@ -83,7 +83,7 @@ def lease_due() -> list[SupervisorCall]:
 
 
 def resume(call: SupervisorCall) -> CallJob | None:
-    """Make a stored call ready; what keeps it from being made is the job's refusal.
+    """Prepare a queued call again; the job's refusal says what prevents the call.
 
     Returns None for a call that this version of the portal does not know.
     """

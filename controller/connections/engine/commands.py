@@ -95,7 +95,7 @@ KINDS: Mapping[str, Kind] = {
 
 
 def label_of(kind: str) -> str:
-    """Return the label of a kind; unknown kinds are returned unchanged."""
+    """Return the label of a kind of command; unknown kinds are returned unchanged."""
     return KINDS[kind].label if kind in KINDS else kind
 
 

@@ -33,7 +33,7 @@ def add_device(*, organization: Organization, key: str = "", **values: Any) -> D
 
 
 def new_key(settings: OrganizationSettings, mac_address: str) -> str:
-    """Return the key an agent derives itself, or a random one if consistent keys are off."""
+    """Return the key of a new device: as its agent derives it, or random if consistent keys are off."""
     if settings.consistent_keys:
         return consistent_key(mac_address, settings.shared_secret)
     return random_key()

@@ -60,7 +60,7 @@ def words(text: str) -> frozenset[str]:
 
 
 def words_of(feature: Feature) -> tuple[frozenset[str], ...]:
-    """Return the words of each name of a feature, without its vendor's."""
+    """Return the words by which URLs name a feature, without its vendor's."""
     found = []
     for name in feature.known_as():
         own = words(name.removeprefix(f"{feature.vendor}."))
