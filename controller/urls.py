@@ -15,6 +15,7 @@ from controller.dialects.health import health, live, ready
 from controller.dialects.metrics import metrics
 from controller.dialects.openapi.views import Document, Explorer, Index, Reference
 from controller.firmware import urls as firmware
+from geo import urls as geo
 from supervisor_proxy import urls as supervisor_proxy
 
 # Lazy: the hashed file name is known only after collectstatic.
@@ -65,6 +66,7 @@ sockets = [
     *connections.sockets,
     *supervisor_proxy.sockets,
     *firmware.sockets,
+    *geo.sockets,
     re_path("", NoSuchSocket.as_asgi()),
 ]
 

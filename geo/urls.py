@@ -1,6 +1,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
+from geo.api.sockets import LocationConsumer, LocationsConsumer
 from geo.api.views.devices import DeviceCoordinates, DeviceLocationViewSet, GeoSettings
 from geo.api.views.floor_plans import FloorPlanImageView, FloorPlanViewSet
 from geo.api.views.locations import LocationViewSet
@@ -13,6 +14,10 @@ place = DeviceLocationViewSet.as_view(
     {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
 )
 
+sockets = [
+    path("ws/loci/location/", LocationsConsumer.as_asgi()),
+    path("ws/loci/location/<uuid:pk>/", LocationConsumer.as_asgi()),
+]
 urlpatterns = [
     path("api/v1/controller/", include(router.urls)),
     path("api/v1/controller/device/<str:pk>/location/", place),

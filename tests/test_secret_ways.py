@@ -203,7 +203,8 @@ def socket_paths(world: World) -> list[str]:
         if "batch-" in path:
             pk = world.rows.get("batch-upgrade-operation", known["pk"])
         else:
-            pk = known["device_id"] if "/device/<" in path else known["pk"]
+            kind = "location" if "/location/<" in path else ""
+            pk = world.rows.get(kind) or known["device_id" if "/device/<" in path else "pk"]
         found.append("/" + path.replace("<uuid:pk>", str(pk)))
     return found
 

@@ -9,11 +9,15 @@ from django.utils.translation import gettext, ngettext
 
 from controller.accounts.models import User
 from controller.base.errors import Conflict, Refused
+from controller.base.events import Event, event_for, publish_on_commit
 from geo.engine.images import NotAPicture, Picture, cleaned
 from geo.models import DeviceLocation, FloorPlan, FloorPlanImage, Location
+from geo.rules.geometry import as_geojson
 
 # Range of the database column (smallint).
 HIGHEST_FLOOR = 32767
+# The event of a location that was added or changed.
+CHANGED = "location.changed"
 
 
 class FloorPlanValues(TypedDict, total=False):
@@ -27,9 +31,18 @@ def create_location(*, floorplan: FloorPlanValues | None = None, **values: Any) 
     row = Location(**values).checked()
     _check_floors(row, floorplan)
     row.save()
+    publish_on_commit(lambda: [_change_of(row)])
     if floorplan:
         _put_floor_plan(row, floorplan)
     return row
+
+
+def _change_of(row: Location) -> Event:
+    return event_for(
+        row, CHANGED, "location:read",
+        geometry=as_geojson(row.geometry), address=row.address, name=row.name, type=row.type,
+        is_mobile=row.is_mobile,
+    )  # fmt: skip
 
 
 def _check_floors(row: Location, floorplan: FloorPlanValues | None) -> None:
@@ -66,6 +79,7 @@ def update_location(
     location.checked()
     _check_floors(location, floorplan)
     location.save()
+    publish_on_commit(lambda: [_change_of(location)])
     if not location.is_indoor:
         location.places.exclude(floor_plan=None).update(floor_plan=None, indoor="")
         location.floor_plans.all().delete()

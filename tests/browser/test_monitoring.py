@@ -1,11 +1,13 @@
 """The overview of a device in Chromium: charts, crosshair, zoom, table, and what is wrong."""
 
+import io
 import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from controller.accounts.models import Organization, User
@@ -57,15 +59,19 @@ def overview(browse: Browse, admin: User, device: Device, **how: Any) -> Page:
 
 def keep(page: Page, name: str) -> None:
     """Keep a picture where somebody asked for it, to be looked at."""
-    if folder := os.environ.get("PICTURES"):
-        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+    folder = os.environ.get("PICTURES")
+    if not folder:
+        return
+    picture = Image.open(io.BytesIO(page.screenshot(full_page=True, scale="css")))
+    # So few colors are enough, and the files of the docs stay below 100 kB.
+    small = picture.convert("RGB").quantize(48, dither=Image.Dither.NONE)
+    small.save(f"{folder}/monitoring-{name.replace('_', '-')}.png", optimize=True)
 
 
 def test_the_overview_says_how_a_device_is_and_why(
     browse: Browse, admin: User, device: Device
 ) -> None:
     page = overview(browse, admin, device)
-    keep(page, "overview_light")
     expect(page.get_by_role("tab", name="Overview")).to_have_attribute("aria-selected", "true")
     why = page.locator("#why")
     expect(why).to_contain_text("Memory is above its limit")
@@ -166,13 +172,39 @@ def test_the_dashboard_shows_the_health_of_the_fleet_over_time(
     expect(page.locator("#health")).to_contain_text("Problem")
     page.locator(".fleet-charts figure").first.wait_for()
     expect(page.locator("#troubles")).to_contain_text("Memory is above its limit")
-    keep(page, "dashboard")
     expect(page.locator(".fleet-charts h3").first).to_have_text("Availability")
     page.get_by_role("link", name="Problem", exact=False).first.click()
     expect(page.locator("#result_list")).to_contain_text("lisbon-gateway")
     keep(page, "list")
     page.evaluate(AXE_SCRIPT)
     assert serious(page) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scheme", "options"),
+    [("light", 1440, "light", {}), ("phone_dark", 390, "dark", COLORS)],
+)
+def test_the_worst_devices_are_ranked_on_the_dashboard(
+    browse: Browse, admin: User, device: Device, name: str, width: int, scheme: str,
+    options: dict[str, Any],
+) -> None:  # fmt: skip
+    organization_totals.record_totals()
+    page = browse(admin, width=width, scheme=scheme).open("/admin/")
+    page.evaluate(
+        "dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark"
+    )
+    page.locator("#worst").get_by_role("link", name="Memory").click()
+    expect(page.locator("#worst td").first).to_contain_text("lisbon-gateway")
+    expect(page.locator("#worst td").last).to_contain_text("%")
+    page.locator(".fleet-charts figure").first.wait_for()
+    page.evaluate(
+        "dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark"
+    )
+    page.wait_for_timeout(500)
+    keep(page, f"dashboard_{name}")
+    page.evaluate(AXE_SCRIPT)
+    assert serious(page, **options) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 @pytest.fixture
