@@ -1,7 +1,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from geo.api.sockets import LocationConsumer, LocationsConsumer
+from geo.api.sockets.views import LocationConsumer, LocationsConsumer
 from geo.api.views.devices import DeviceCoordinates, DeviceLocationViewSet, GeoSettings
 from geo.api.views.floor_plans import FloorPlanImageView, FloorPlanViewSet
 from geo.api.views.locations import LocationViewSet
