@@ -96,6 +96,7 @@ def test_2_a_template_made_in_the_editor_reaches_three_devices_in_eight_clicks(
     person.press("Preview")
     person.picture("2-draft")
     person.press("Add a template: 3 devices")
+    expect(person.page.get_by_role("button", name="Add a template: 3 devices")).to_have_count(0)
     run_worker(bulk_operations.run_due)
     person.sees("3 of 3")
     assert Template.objects.get().config["ntp"]["server"][0] == "ntp.example.net"
