@@ -195,6 +195,7 @@ INVENTORY = frozenset(
         "networks.GatewayBackupPolicy",
         "networks.IpAddress",
         "networks.Member",
+        "networks.MemberSubnet",
         "networks.Network",
         "networks.Node",
         "networks.Pair",

@@ -14,6 +14,7 @@ parts = SimpleRouter()
 parts.register("members", muster.MemberViewSet, basename="network-member")
 parts.register("codes", muster.CodeViewSet, basename="network-code")
 parts.register("ways", muster.WayViewSet, basename="network-way")
+parts.register("subnets", muster.SubnetViewSet, basename="network-subnet")
 parts.register("shares", muster.ShareViewSet, basename="network-share")
 
 urlpatterns = [

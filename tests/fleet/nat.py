@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Self
 
 from tests.fleet.namespaces import cable, entered, give_address, make_space, run, tried
 
@@ -110,9 +110,11 @@ class Machine:
             start_new_session=True,
         )  # fmt: skip
 
-    def start(self, *command: str) -> None:
+    def start(self, *command: str, stdout: IO[bytes] | None = None) -> None:
         """Run a program in the machine until the end of the lab."""
-        process = subprocess.Popen(self.inside(*command), stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            self.inside(*command), stdout=stdout, stderr=subprocess.DEVNULL
+        )
         self.lab.closing.append(lambda: _end(process))
 
     def asks(self, *question: str) -> list[str] | None:
@@ -121,6 +123,15 @@ class Machine:
         words = ("dig", "+short", "+tries=1", "+time=2", *at, *question)
         done = tried(*self.inside(*words))
         return None if done.returncode else done.stdout.split()
+
+    def widen(self, interface: str, allowed: str) -> None:
+        """Send anything to the interface's last peer, as a member that does not obey may."""
+        (*_, peer) = run(*self.inside("wg", "show", interface, "peers")).split()
+        run(*self.inside("wg", "set", interface, "peer", peer, "allowed-ips", allowed))
+
+    def reads_stream(self, server: "Machine", target: str) -> "Stream":
+        """Connect with a server that sends all the time."""
+        return Stream(self, server, target)
 
     def stop_agent(self) -> None:
         if self.agent is not None:
@@ -168,6 +179,34 @@ class Machine:
 
     def pinging(self, target: str) -> "Pinging":
         return Pinging(self, target)
+
+
+class Stream:
+    """A TCP connection on which the server sends, ten lines a second."""
+
+    SEND = (
+        "import socket, time\ns = socket.create_server(('0.0.0.0', 7000))\nc, _ = s.accept()\n"
+        "while True: c.sendall(b'x'); time.sleep(0.1)"
+    )
+    READ = (
+        "import socket, sys, time\n"
+        "for _ in range(100):\n"
+        "    try:\n        s = socket.create_connection((sys.argv[1], 7000))\n        break\n"
+        "    except OSError: time.sleep(0.2)\n"
+        "while (d := s.recv(100)): sys.stdout.write(d.decode()); sys.stdout.flush()"
+    )
+
+    def __init__(self, client: Machine, server: Machine, target: str) -> None:
+        self.file = client.root / "stream"
+        server.start("python3", "-c", self.SEND)
+        with self.file.open("wb") as out:
+            client.start("python3", "-c", self.READ, target, stdout=out)
+
+    def grows(self) -> bool:
+        """Return whether something arrives within a second."""
+        before = self.file.stat().st_size
+        time.sleep(1)
+        return self.file.stat().st_size > before
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
@@ -360,6 +399,16 @@ class NatLab:
             f'ct status dnat oifname != "wan" snat to {public}; }}; }}'
         )
         run("ip", "netns", "exec", carrier, "nft", rules)
+
+    def behind(self, machine: Machine, address: str) -> Machine:
+        """Return a host in a LAN of the member's own, which has the first address there."""
+        made = Machine(self, f"behind-{machine.name}")
+        cable(made.space, "eth0", machine.space, "lan0")
+        network = address.rpartition(".")[0]
+        give_address(made.space, "eth0", f"{address}/24")
+        give_address(machine.space, "lan0", f"{network}.1/24")
+        run("ip", "-n", made.space, "route", "add", "default", "via", f"{network}.1")
+        return made
 
     def give_ipv6(self, machine: Machine) -> str:
         """Give a member a global IPv6 address behind a stateful firewall. Returns it."""

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from networks.overlay.engine import policies
-from networks.overlay.engine.firewall import Segment, member_table, relay_table
+from networks.overlay.engine.firewall import member_table, relay_table
 from networks.overlay.engine.policies import BadPolicy, Member, parse, parse_tests
+from networks.overlay.engine.policy_chains import Segment
 
 LAPTOP = Member("laptop", "fc94::1", frozenset({"staff"}))
 SERVER = Member("server", "fc94::2", frozenset({"web"}))

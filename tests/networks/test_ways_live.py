@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from networks.overlay.models import Member, Network, Node, Pair
+from networks.overlay.models import Member, MemberSubnet, Network, Node, Pair
 from networks.overlay.rules import plans, remove_member, set_policy, update_network
 from networks.overlay.rules.join_codes import create_code, join_code
 from networks.overlay.rules.plans import relay
+from networks.overlay.rules.subnets import add_subnet, approve_subnet
 from tests import factories
 from tests.fleet.namespaces import run, why_not
 from tests.fleet.nat import Machine, NatLab, until
@@ -215,6 +216,89 @@ def test_ipv4_goes_by_the_relay_and_directly_as_ipv6_does(
     run("ip", "-n", one.space, "link", "set", "lan", "up")
     until(lambda: "10.64.7.0/24" in Node.objects.get(name="one").offers.get("shadowed", ()))
     assert one.sends_by("10.64.7.9") == "lan"
+
+
+@pytest.fixture
+def site(
+    lab: NatLab, joined: Callable[..., Machine], network: Network
+) -> tuple[Machine, Machine]:
+    """Return a member and a host in its LAN."""
+    update_network(network, by=network.owner, ipv4_range="10.64.7.0/24")
+    member = joined("site", "cone")
+    return member, lab.behind(member, "192.168.1.10")
+
+
+def allow(network: Network, *, but: list[str]) -> None:
+    """Set a policy that keeps these from the subnet of the site."""
+    rules = [
+        {"action": "deny", "from": but, "to": ["subnet:site-lan"]},
+        {"action": "allow", "from": ["*"], "to": ["*"]},
+    ]
+    set_policy(network, by=network.owner, policy={"default": "deny", "rules": rules})
+
+
+def test_a_subnet_behind_a_member_is_reached_as_the_policy_allows_and_by_no_other_way(
+    site: tuple[Machine, Machine], joined: Any, hub: Machine, url: str, network: Network
+) -> None:
+    (member, camera), one, guest = site, joined("one", "port"), joined("guest", "port")
+    member.client("announce", "192.168.1.0/24")
+    start(hub, url, one, member, guest)
+    # What a device announces is routed when somebody approves it, here mapped to another range.
+    until(MemberSubnet.objects.exists)
+    assert not one.sees("192.168.1.10", wait=1)
+    approve_subnet(MemberSubnet.objects.get(), by=network.owner, prefix="10.77.3.0/24")
+    allow(network, but=["guest"])
+    hub.serve(relay(), url)
+    until(lambda: one.sees("10.77.3.10"))
+    until(
+        lambda: one.sends_directly("10.77.3.10") and member.sends_directly(address("one")), 60
+    )
+    assert one.sees("10.77.3.10")
+    assert not one.sees("10.77.3.11", wait=1)
+    # Its hosts begin nothing.
+    assert not camera.sees(str(Member.objects.get(node__name="one").ipv4_address), wait=1)
+
+    # Against the policy: no route, and nothing comes through with one of one's own.
+    at = str(Member.objects.get(node__name="guest").ipv4_address)
+    assert guest.sees(address("site"))
+    assert guest.sends_by("10.77.3.10") == "eth0"
+    until(lambda: guest.sends_directly(address("site")), 60)
+    for interface in (guest.interface, guest.direct):
+        guest.widen(interface, "fc94::/16,10.64.7.0/24,10.77.3.0/24,192.168.1.0/24")
+        for target in ("10.77.3.0/24", "192.168.1.0/24"):
+            route = ("route", "replace", target, "dev", interface, "src", at)
+            run("ip", "-n", guest.space, *route)
+        assert not guest.sees("10.77.3.10", wait=1)
+        assert not guest.sees("192.168.1.10", wait=1)
+
+
+def test_what_a_policy_forbids_and_who_is_revoked_loses_a_subnet_at_once(
+    site: tuple[Machine, Machine], joined: Any, hub: Machine, url: str, network: Network
+) -> None:
+    (member, camera), one = site, joined("one", "port")
+    row = add_subnet(
+        Member.objects.get(node__name="site"), by=network.owner, lan="192.168.1.0/24"
+    )
+    approve_subnet(row, by=network.owner)
+    start(hub, url, one, member)
+    until(lambda: one.sees("192.168.1.10"))
+    # A connection that goes on while the policy changes, of which the server alone sends.
+    stream = one.reads_stream(camera, "192.168.1.10")
+    until(stream.grows)
+    allow(network, but=["one"])
+    hub.serve(relay(), url)
+    until(lambda: not stream.grows())
+
+    allow(network, but=["nobody"])
+    hub.serve(relay(), url)
+    until(lambda: one.sees("192.168.1.10"))
+    # Who is revoked reaches nothing, though it keeps its routes and peers.
+    one.stop_agent()
+    remove_member(Member.objects.get(node__name="one"), by=network.owner)
+    hub.serve(relay(), url)
+    until(lambda: not one.sees("192.168.1.10", wait=1))
+    until(lambda: not member.knows(one))
+    assert not one.sees("192.168.1.10", count=2, wait=1)
 
 
 @pytest.mark.skipif(

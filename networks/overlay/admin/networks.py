@@ -1,13 +1,10 @@
 """Admin pages of overlay networks: members, paths, policy, shares and join codes."""
 
-from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -21,6 +18,7 @@ from controller.base.errors import Refused
 from controller.devices.models import Device
 from networks.overlay import rules
 from networks.overlay.admin import graph
+from networks.overlay.admin.network_actions import ACTS
 from networks.overlay.engine.qr_codes import qr_code
 from networks.overlay.engine.roles import can
 from networks.overlay.models import Member, Network
@@ -29,8 +27,8 @@ from networks.overlay.rules import (
     join_codes,
     plans,
     ranges,
-    renewal_links,
     shares,
+    subnets,
 )
 from networks.overlay.rules.members import ownership
 from networks.overlay.rules.networks import share_token
@@ -172,6 +170,10 @@ class NetworkAdmin(RuleAdmin):
             "choices": addable(user, network),
             "codes": codes,
             "shares": network.shares.all(),
+            "subnets": subnets.of_network(network).select_related("member__node"),
+            "leading": network.members.active()
+            .select_related("node")
+            .order_by("node__name")[:MOST_DEVICES],
             "invitation": share_token(network),
             "policy": graph.policy_rows(network.policy),
             "tests": graph.test_rows(network.policy_tests),
@@ -244,150 +246,3 @@ def addable(user: User, network: Network) -> list[Device]:
     rows = Device.objects.visible_to(user, "device:update").filter(is_deactivated=False)
     inside = network.members.filter(node__device__isnull=False).values("node__device")
     return list(rows.filter(config__isnull=False).exclude(pk__in=inside).order_by("name")[:MOST_DEVICES])  # fmt: skip
-
-
-# --- button actions: each returns a message, or a context to display once
-
-Said = str | dict[str, Any]
-
-
-def _add_device(network: Network, user: User, data: QueryDict) -> Said:
-    try:
-        device = Device.objects.visible_to(user).get(pk=UUID(data.get("device", "")))
-    except (ValueError, Device.DoesNotExist):
-        raise Refused(gettext("Choose a device.")) from None
-    member = rules.add_device(network, by=user, device=device)
-    return gettext("%(name)s is a member; it is configured within seconds.") % {
-        "name": member.node.name
-    }
-
-
-def _add_link(network: Network, user: User, data: QueryDict) -> Said:
-    rules.add_by_link(network, by=user, link=data.get("link", ""), name=data.get("name", ""))
-    return gettext("%(data)s is a member.") % {"data": data.get("name")}
-
-
-def _add_phone(network: Network, user: User, data: QueryDict) -> Said:
-    system = join_codes.LINUX if data.get("system") == join_codes.LINUX else join_codes.APP
-    member, text = join_codes.static_member(
-        network, by=user, name=data.get("name", ""), system=system
-    )
-    return {"member": member, "config": text, "qr": qr_code(text), "title": member.node.name}
-
-
-def _reissue(network: Network, user: User, data: QueryDict) -> Said:
-    member = _member(network, data)
-    text = join_codes.reissue(member, by=user)
-    return {"member": member, "config": text, "qr": qr_code(text), "title": member.node.name}
-
-
-def _renewal_link(network: Network, user: User, data: QueryDict) -> Said:
-    member = _member(network, data)
-    path = reverse("renewal", args=[renewal_links.create_link(member, by=user)])
-    link = f"{settings.MUSTER_PUBLIC_URL}{path}"
-    return {
-        "member": member,
-        "config": link,
-        "is_link": True,
-        "qr": qr_code(link),
-        "title": member.node.name,
-    }
-
-
-def _end_renewal_link(network: Network, user: User, data: QueryDict) -> Said:
-    renewal_links.revoke_link(_member(network, data), by=user)
-    return gettext("The link has ended.")
-
-
-def _member(network: Network, data: QueryDict) -> Member:
-    pk = data.get("member", "")
-    found = network.members.filter(pk=pk).first() if pk.isdecimal() else None
-    if found is None:
-        raise Refused(gettext("It is no member any more."))
-    return found
-
-
-def _remove(network: Network, user: User, data: QueryDict) -> Said:
-    member = _member(network, data)
-    rules.remove_member(member, by=user)
-    return gettext("%(name)s has left the network.") % {"name": member.node.name}
-
-
-def _approve(network: Network, user: User, data: QueryDict) -> Said:
-    member = rules.approve(_member(network, data), by=user)
-    return gettext("%(name)s is a member.") % {"name": member.node.name}
-
-
-def _tag(network: Network, user: User, data: QueryDict) -> Said:
-    member = _member(network, data)
-    rules.update_member(member, by=user, tags=graph.words(data.get("tags", "")))
-    return gettext("The tags of %(name)s are stored.") % {"name": member.node.name}
-
-
-def _add_code(network: Network, user: User, data: QueryDict) -> Said:
-    uses = data.get("max_uses", "")
-    join_codes.create_code(
-        network,
-        by=user,
-        label=data.get("label", ""),
-        max_uses=int(uses) if uses.isdecimal() and len(uses) < len("1000000") else None,
-        expires_at=graph.in_days(data.get("days", "")),
-        needs_approval=bool(data.get("needs_approval")),
-    )
-    return gettext("Devices join with the new code from now on.")
-
-
-def _revoke_code(network: Network, user: User, data: QueryDict) -> Said:
-    pk = data.get("code", "")
-    code = network.codes.filter(pk=pk).first() if pk.isdecimal() else None
-    if code is None:
-        raise Refused(gettext("This code is gone already."))
-    if code.is_default:
-        rules.rotate_code(network, by=user)
-        return gettext("The usual code is replaced: the old one lets nobody in any more.")
-    join_codes.revoke_code(code, by=user)
-    return gettext("The code lets nobody in any more.")
-
-
-def _add_share(network: Network, user: User, data: QueryDict) -> Said:
-    rules.add_share(
-        network, by=user, email=data.get("email"), permissions=data.get("permissions")
-    )
-    return gettext("%(data)s is invited.") % {"data": data.get("email")}
-
-
-def _remove_share(network: Network, user: User, data: QueryDict) -> Said:
-    rules.remove_share(network, by=user, email=data.get("email"))
-    return gettext("%(data)s and their devices have left the network.") % {
-        "data": data.get("email")
-    }
-
-
-def _policy(network: Network, user: User, data: QueryDict) -> Said:
-    policy, tests = graph.read_policy(data)
-    rules.set_policy(network, by=user, policy=policy, tests=tests)
-    return gettext("The policy is stored, and kept within seconds.")
-
-
-def _refresh(network: Network, user: User, data: QueryDict) -> Said:
-    rules.refresh(network)
-    return gettext("All members were looked after.")
-
-
-ACTS: dict[str, Callable[[Network, User, QueryDict], Said]] = {
-    "add-device": _add_device,
-    "add-link": _add_link,
-    "add-phone": _add_phone,
-    "reissue": _reissue,
-    "renewal-link": _renewal_link,
-    "end-renewal-link": _end_renewal_link,
-    "remove": _remove,
-    "approve": _approve,
-    "tag": _tag,
-    "add-code": _add_code,
-    "revoke-code": _revoke_code,
-    "add-share": _add_share,
-    "remove-share": _remove_share,
-    "policy": _policy,
-    "refresh": _refresh,
-}

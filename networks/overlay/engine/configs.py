@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from networks.overlay.engine import zones
+from networks.overlay.engine import subnets, zones
 from networks.overlay.engine.topology import Direct, Name, Peer, Plan, RelayLink
 
 INTERFACE, DIRECT_INTERFACE = "muster0", "muster1"
@@ -138,6 +138,10 @@ def _more_parts(plan: Plan, *, is_relay: bool) -> dict[str, str]:
         found["direct"] = direct_lines(plan.direct)
     if plan.relays:
         found["relays"] = relay_lines(plan.relays)
+    if plan.routes:
+        found["routes"] = subnets.route_lines(plan.routes)
+    if plan.subnets:
+        found["subnets"] = subnets.own_lines(plan.subnets)
     if plan.resolver is not None and not is_relay:
         found["resolver"] = zones.client_lines(plan.resolver)
     if plan.resolvers:

@@ -11,7 +11,7 @@ T = TypeVar("T")
 # Parts of a plan that are compared as a whole.
 OTHERS = (
     "address", "port", "hostname", "prefix", "direct", "relays", "ranges", "resolver",
-    "resolvers", "zone_names",
+    "resolvers", "zone_names", "routes", "subnets",
 )  # fmt: skip
 
 

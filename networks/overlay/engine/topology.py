@@ -14,6 +14,7 @@ from ipaddress import IPv6Address
 from itertools import combinations
 
 from networks.overlay.engine import zones
+from networks.overlay.engine.subnets import Route, Subnet
 from networks.overlay.engine.zones import Resolver, ZoneName
 
 Pair = tuple[int, int]
@@ -50,6 +51,7 @@ class Network:
     addresses4: Mapping[int, str] = field(default_factory=dict, hash=False)
     """IPv4 addresses by member."""
     has_resolver: bool = False
+    subnets: tuple[Subnet, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,10 @@ class Plan:
     resolvers: tuple[Resolver, ...] = ()
     """The resolvers that a relay runs, and the names that they know."""
     zone_names: tuple[ZoneName, ...] = ()
+    routes: tuple[Route, ...] = ()
+    """Subnets behind other members."""
+    subnets: tuple[Subnet, ...] = ()
+    """Subnets behind the device itself."""
 
 
 NOTHING = Plan("", 0, (), ())
@@ -238,10 +244,11 @@ def plan(world: Topology, node_id: int) -> Plan:
         for one in networks
         if node_id in one.addresses4
     )
+    routes = tuple(_routes(networks, node))
     return Plan(
         address=node.address,
         port=node.port,
-        peers=tuple(_peers(world, ranges)),
+        peers=tuple(_peers(world, (*ranges, *routes))),
         hosts=blocks if has_master else (*blocks, (NO_MASTER,)),
         hostname=node.name if node.is_fully_managed else None,
         prefix=world.prefix,
@@ -249,7 +256,27 @@ def plan(world: Topology, node_id: int) -> Plan:
         relays=tuple(_relay_links(world, node)),
         ranges=ranges,
         resolver=_resolver_of(world, node_id),
+        routes=routes,
+        # Who may reach them does not concern the device, but its firewall.
+        subnets=tuple(
+            replace(one, allowed=frozenset()) for one in _own_subnets(world, node_id)
+        ),
     )
+
+
+def _own_subnets(world: Topology, node_id: int) -> Iterator[Subnet]:
+    for network in world.networks_of[node_id]:
+        yield from (one for one in network.subnets if one.node == node_id)
+
+
+def _routes(networks: Iterable[Network], node: Node) -> Iterator[Route]:
+    """Yield the subnets that the policy lets the node reach, or that may reach it."""
+    for network in networks:
+        for one in network.subnets:
+            is_v6 = ":" in one.prefix
+            source = node.address if is_v6 else network.addresses4.get(node.id, "")
+            if one.node != node.id and node.id in one.allowed and source:
+                yield Route(one.prefix, source)
 
 
 def _resolver_of(world: Topology, node_id: int) -> Resolver | None:
@@ -258,8 +285,8 @@ def _resolver_of(world: Topology, node_id: int) -> Resolver | None:
     return replace(found, clients=()) if found else None
 
 
-def _peers(world: Topology, ranges: Iterable[Range]) -> Iterator[Peer]:
-    prefixes = (world.prefix, *(one.prefix for one in ranges))
+def _peers(world: Topology, reached: Iterable[Range | Route]) -> Iterator[Peer]:
+    prefixes = (world.prefix, *(one.prefix for one in reached))
     for relay in world.relays:
         # Always kept alive: that the relay reaches a device must not depend on its router.
         yield Peer(relay.public_key, prefixes, relay.endpoint, KEEPALIVE_SECONDS)
@@ -323,6 +350,9 @@ def relay_plan(world: Topology, relay: Node) -> Plan:
         ),
         resolvers=tuple(world.resolvers.values()),
         zone_names=tuple(_zone_names(world)),
+        routes=tuple(
+            Route(one.prefix) for network in world.networks for one in network.subnets
+        ),
     )
 
 
@@ -332,6 +362,7 @@ def _sources(world: Topology, node: Node) -> Iterator[str]:
     for network in world.networks_of[node.id]:
         if node.id in network.addresses4:
             yield f"{network.addresses4[node.id]}/32"
+    yield from (one.prefix for one in _own_subnets(world, node.id))
 
 
 def plans(world: Topology) -> dict[int, Plan]:

@@ -20,6 +20,7 @@ from networks.overlay.engine.ways import (
 MOST_LINES = 5000
 MOST_ADDRESSES = 16
 MOST_PREFIXES = 32
+MOST_ANNOUNCED = 8
 HIGHEST_PORT = 65535
 LONGEST_LEASE = 86400
 KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
@@ -56,6 +57,8 @@ class Report:
     addresses: tuple[str, ...] | None = None
     lans: tuple[str, ...] | None = None
     """Prefixes of the networks that the member is in."""
+    announced: tuple[str, ...] | None = None
+    """Subnets that the member offers to lead to."""
     shadowed: tuple[str, ...] | None = None
     """Prefixes of the overlay that the member leaves to a network that it is in."""
     lacks: tuple[str, ...] | None = None
@@ -122,6 +125,8 @@ def _read_prefixes(report: Report, words: list[str]) -> None:
             report.lans = _prefixes(texts)
         case ["lacks", *programs]:
             report.lacks = tuple(sorted(LACKED.intersection(programs)))
+        case ["announce", *texts]:
+            report.announced = _prefixes(texts[:MOST_ANNOUNCED])
         case ["shadowed", *texts]:
             report.shadowed = _prefixes(texts)
 

@@ -11,6 +11,7 @@ from networks.overlay.models.networks import (
     Told,
     neighbor_of,
 )
+from networks.overlay.models.subnets import MemberSubnet
 from networks.overlay.models.ways import Pair, Sighting, WayMeasures
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Account",
     "JoinCode",
     "Member",
+    "MemberSubnet",
     "Network",
     "Node",
     "Pair",

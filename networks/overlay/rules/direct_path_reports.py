@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from networks.overlay.engine.ways_lines import PairReport, Report
 from networks.overlay.models import Node, Pair, Sighting, WayMeasures
-from networks.overlay.rules import direct_paths
+from networks.overlay.rules import direct_paths, subnets
 
 # A report that says nothing new is stored this often.
 RENEWED = timedelta(seconds=20)
@@ -51,6 +51,8 @@ def _note_offers(node: Node, report: Report) -> None:
     if report.home is not None and report.home[1] != node.relay_count:
         count = min(report.home[1], MOST_RELAYS)
         Node.objects.filter(pk=node.pk).update(relay_count=count)
+    if offers.get("announced", []) != node.offers.get("announced", []):
+        subnets.follow(node, offers.get("announced", []))
     is_back = direct_paths.is_silent(node, now) or offers.get("awake") != node.offers.get(
         "awake"
     )
@@ -71,7 +73,7 @@ def _offered(report: Report, now: float) -> dict[str, Any]:
         offers["addresses"] = [
             one for one in report.addresses if ip_address(one) not in overlay
         ]
-    for name in ("lans", "shadowed"):
+    for name in ("lans", "shadowed", "announced"):
         if (prefixes := getattr(report, name)) is not None:
             offers[name] = list(prefixes)
     if report.mapped is not None:

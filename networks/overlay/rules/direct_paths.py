@@ -21,6 +21,7 @@ from networks.overlay.engine import policies, ways, ways_lines
 from networks.overlay.engine.topology import link_address
 from networks.overlay.engine.ways import End, Evidence
 from networks.overlay.models import Member, Network, Node, Pair, Sighting
+from networks.overlay.rules import subnets
 from networks.overlay.rules.direct_path_signals import wake
 
 # Pairs of one member at once: each costs it a probe and a keepalive.
@@ -193,12 +194,13 @@ def note_talks(talks: Iterable[tuple[str, str]]) -> None:
     _create(allowed - known.keys(), known, now)
 
 
-def _nodes_at(addresses: Collection[str]) -> dict[str, int]:
+def _nodes_at(addresses: set[str]) -> dict[str, int]:
     """Return the members at these overlay addresses, IPv6 or IPv4."""
     nodes = Node.objects.filter(address__in=addresses, is_relay=False)
     members = Member.objects.filter(ipv4_address__in=addresses, node__is_relay=False)
     by_address4 = members.values_list("ipv4_address", "node")
-    return dict(nodes.values_list("address", "pk")) | dict(by_address4)
+    known = dict(nodes.values_list("address", "pk")) | dict(by_address4)
+    return known | subnets.nodes_behind(addresses - known.keys())
 
 
 def _create(
@@ -304,6 +306,8 @@ def _carried(node: Node, ids: Collection[int]) -> Mapping[int, list[tuple[str, s
     found: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
     if not ids:
         return found
+    for other, prefix, source in subnets.reached_by(node, ids):
+        found[other].append((prefix, source))
     rows = Member.objects.active().filter(node__in=[node.pk, *ids]).exclude(ipv4_address=None)
     values = list(rows.order_by("pk").values_list("network", "node", "ipv4_address"))
     own = {network: address for network, one, address in values if one == node.pk}

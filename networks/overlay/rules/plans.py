@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from controller.base.events import Event, publish_on_commit
 from controller.base.secrets import digest
 from controller.celery import enqueue_on_commit
 from networks.overlay.engine import configs, firewall, policies, topology
-from networks.overlay.engine.firewall import Segment
 from networks.overlay.engine.keys import overlay_address, wireguard_pair
+from networks.overlay.engine.policy_chains import Segment
+from networks.overlay.engine.subnets import Subnet
 from networks.overlay.engine.topology import Plan, Topology
-from networks.overlay.models import Member, Network, Node
+from networks.overlay.models import Member, MemberSubnet, Network, Node
 from networks.overlay.rules import agent_tokens
 
 # Tasks of upper apps that configure the nodes of outdated plans; each adds its own.
@@ -122,9 +123,11 @@ def load_topology(node_ids: Collection[int] | None = None) -> Topology:
     by_network: defaultdict[int, list[int]] = defaultdict(list)
     addresses4: defaultdict[int, dict[int, str]] = defaultdict(dict)
     node_of: dict[int, int] = {}
-    for pk, network, node, address4 in members.order_by("pk").values_list(
-        "pk", "network", "node", "ipv4_address"
+    tags: defaultdict[int, dict[int, list[str]]] = defaultdict(dict)
+    for pk, network, node, address4, words in members.order_by("pk").values_list(
+        "pk", "network", "node", "ipv4_address", "tags"
     ):
+        tags[network][node] = words
         by_network[network].append(node)
         node_of[pk] = node
         if address4:
@@ -134,6 +137,7 @@ def load_topology(node_ids: Collection[int] | None = None) -> Topology:
         one.pk: _node(one)
         for one in Node.objects.filter(pk__in=set(node_of.values())).defer("private_key")
     }
+    found = approved_subnets(by_network)
     hubs = tuple(_node(one) for one in relays())
     nodes = {one.id: one for one in hubs} | nodes
     return Topology(
@@ -147,6 +151,13 @@ def load_topology(node_ids: Collection[int] | None = None) -> Topology:
                 one.ipv4_range,
                 addresses4[one.pk],
                 one.has_resolver,
+                routed(
+                    found[one.pk],
+                    policies.parse(one.policy),
+                    {pk: _identity(nodes[pk], words) for pk, words in tags[one.pk].items()},
+                )
+                if found[one.pk]
+                else (),
             )
             for one in rows
         ),
@@ -154,6 +165,39 @@ def load_topology(node_ids: Collection[int] | None = None) -> Topology:
         prefix=settings.MUSTER_OVERLAY_PREFIX,
         suffix=settings.MUSTER_OVERLAY_SUFFIX,
     )
+
+
+def _identity(node: topology.Node, tags: Iterable[str]) -> policies.Member:
+    return policies.Member(node.name, node.address, frozenset(tags))
+
+
+def approved_subnets(network_ids: Iterable[int]) -> Mapping[int, list[Subnet]]:
+    """Return the routed subnets by network."""
+    found: defaultdict[int, list[Subnet]] = defaultdict(list)
+    rows = MemberSubnet.objects.exclude(approved_at=None).filter(
+        network__in=list(network_ids), member__in=Member.objects.active()
+    )
+    for row in rows.select_related("member").order_by("pk"):
+        found[row.network_id].append(
+            Subnet(row.name, row.member.node_id, row.lan, row.prefix, row.masquerade)
+        )
+    return found
+
+
+def routed(
+    subnets: Iterable[Subnet], policy: policies.Policy, members: Mapping[int, policies.Member]
+) -> tuple[Subnet, ...]:
+    """Return the subnets of a network, each with the members that the policy lets through."""
+    found = []
+    for one in subnets:
+        identity = one.identity(members[one.node].address if one.node in members else "-")
+        allowed = frozenset(
+            node
+            for node, member in members.items()
+            if policies.lets_through(policy, member, identity)
+        )
+        found.append(replace(one, allowed=allowed))
+    return tuple(found)
 
 
 def relays() -> list[Node]:
@@ -187,11 +231,21 @@ def segments(network_ids: Iterable[int] | None = None) -> list[Segment]:
     if network_ids is not None:
         ids = list(network_ids)
         rows, members = rows.filter(pk__in=ids), members.filter(network__in=ids)
+    subnets: defaultdict[int, list[policies.Member]] = defaultdict(list)
     by_network: defaultdict[int, list[policies.Member]] = defaultdict(list)
+    behind: dict[int, str] = {}
     for one in members.defer("node__private_key"):
         by_network[one.network_id].append(as_policy_member(one))
+        behind[one.node_id] = str(one.node.address)
+    for network, found in approved_subnets(by_network).items():
+        subnets[network] = [one.identity(behind[one.node]) for one in found]
     return [
-        Segment(row.pk, tuple(by_network[row.pk]), policies.parse(row.policy))
+        Segment(
+            row.pk,
+            tuple(by_network[row.pk]),
+            policies.parse(row.policy),
+            tuple(subnets[row.pk]),
+        )
         for row in rows
         if by_network[row.pk]
     ]
@@ -219,7 +273,9 @@ def script_parts(
     if plan is not topology.NOTHING:
         ids = [network.id for network in made.networks_of[node.pk]]
         walls = by_network(ids) if walls is None else walls
-        table = firewall.member_table([walls[one] for one in ids], str(node.address))
+        table = firewall.member_table(
+            [walls[one] for one in ids], str(node.address), plan.subnets
+        )
     return plan, configs.parts(plan, firewall=table)
 
 

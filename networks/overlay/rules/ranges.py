@@ -13,7 +13,7 @@ from networks.ipam.models import Subnet
 from networks.overlay.engine import ranges
 from networks.overlay.engine.ranges import Taken
 from networks.overlay.engine.ways import split_endpoint
-from networks.overlay.models import Member, Network, Node
+from networks.overlay.models import Member, MemberSubnet, Network, Node
 
 AT_ONCE = 500
 MOST_CONFLICTS = 20
@@ -41,10 +41,10 @@ def _chosen(network: Network, wanted: str, by: User) -> str:
             return network.ipv4_range
         pool = IPv4Network(settings.MUSTER_OVERLAY_IPV4_POOL)
         taken = [
-            *_of_networks(network),
+            *of_networks(network),
             *_of_subnets(None),
             *_of_members(network),
-            *_of_hosts(),
+            *of_hosts(),
         ]
         found = ranges.free(pool, network.members.count(), taken)
         if found is None:
@@ -70,10 +70,11 @@ def _sentence(wanted: object, found: Taken) -> str:
 
 def known_ranges(network: Network, by: User) -> Iterator[Taken]:
     """Yield the ranges that a network's own must not overlap."""
-    yield from _of_networks(network)
+    yield from of_networks(network)
     yield from _of_subnets(network, by)
     yield from _of_members(network)
-    yield from _of_hosts()
+    yield from _of_routes()
+    yield from of_hosts()
 
 
 def conflicts(network: Network, by: User) -> list[str]:
@@ -89,9 +90,12 @@ def conflicts(network: Network, by: User) -> list[str]:
     return [text for text, _ in zip(dict.fromkeys(found), range(MOST_CONFLICTS), strict=False)]
 
 
-def _of_networks(network: Network) -> Iterator[Taken]:
+def of_networks(network: Network | None) -> Iterator[Taken]:
+    """Yield the ranges of all networks but this one."""
     # Devices may be in several networks, and a relay is in all of them.
-    rows = Network.objects.exclude(ipv4_range="").exclude(pk=network.pk)
+    rows = Network.objects.exclude(ipv4_range="")
+    if network is not None:
+        rows = rows.exclude(pk=network.pk)
     what = gettext("the range of another overlay network")
     yield from ranges.parsed(rows.values_list("ipv4_range", flat=True), what)
 
@@ -110,6 +114,12 @@ def _of_subnets(network: Network | None, by: User | None = None) -> Iterator[Tak
         yield from ranges.parsed([subnet], gettext("the subnet %(name)s") % {"name": name})
 
 
+def _of_routes() -> Iterator[Taken]:
+    rows = MemberSubnet.objects.exclude(prefix="")
+    what = gettext("a subnet behind a member")
+    yield from ranges.parsed(rows.values_list("prefix", flat=True), what)
+
+
 def _of_members(network: Network) -> Iterator[Taken]:
     rows = network.members.select_related("node").only("node__name", "node__offers")
     for row in rows:
@@ -117,8 +127,8 @@ def _of_members(network: Network) -> Iterator[Taken]:
         yield from ranges.parsed(row.node.offers.get("lans", ()), what)
 
 
-def _of_hosts() -> Iterator[Taken]:
-    """Yield the relays' addresses, whose traffic must not enter the overlay."""
+def of_hosts() -> Iterator[Taken]:
+    """Yield the relays' addresses: what leads to them must not be sent into the overlay."""
     endpoints = Node.objects.filter(is_relay=True).exclude(endpoint="")
     hosts = [split_endpoint(one)[0] for one in endpoints.values_list("endpoint", flat=True)]
     yield from ranges.parsed(hosts, gettext("the address of a relay"))

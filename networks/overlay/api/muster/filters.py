@@ -1,7 +1,7 @@
 from django.db.models import Q
 from django_filters import rest_framework as filters
 
-from networks.overlay.models import Member, Network, Pair
+from networks.overlay.models import Member, MemberSubnet, Network, Pair
 
 
 class NetworkFilter(filters.FilterSet):
@@ -24,6 +24,16 @@ class MemberFilter(filters.FilterSet):
     def with_tag(self, rows: object, _name: str, value: str) -> object:
         # Match the JSON as text: Django has no JSON `contains` lookup on SQLite.
         return rows.filter(tags__icontains=f'"{value}"')  # type: ignore[attr-defined]
+
+
+class SubnetFilter(filters.FilterSet):
+    is_approved = filters.BooleanFilter(
+        field_name="approved_at", lookup_expr="isnull", exclude=True
+    )
+
+    class Meta:
+        model = MemberSubnet
+        fields = ["member", "is_announced"]
 
 
 class WayFilter(filters.FilterSet):

@@ -1,14 +1,14 @@
 """Serializers of overlay networks in Muster's own API."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controller.devices.models import Device
 from controller.dialects.openapi.shapes import OBJECT, OBJECTS, TEXTS
-from networks.overlay.models import JoinCode, Member, Network, Node, Pair, Share
+from networks.overlay.models import JoinCode, Member, MemberSubnet, Network, Node, Pair, Share
 from networks.overlay.rules import networks, presence, shares
 from networks.overlay.rules.direct_path_status import Way
 
@@ -106,6 +106,41 @@ class WaySerializer(serializers.ModelSerializer[Pair]):
 
     def get_endpoints(self, row: Pair) -> list[str]:
         return list(self.way(row).endpoints) if self.context["manages"] else []
+
+
+class MemberSubnetSerializer(serializers.ModelSerializer[MemberSubnet]):
+    """A subnet behind a member; routed once it is approved."""
+
+    name = serializers.CharField(required=False, max_length=63)
+    member_name = serializers.CharField(source="member.node.name", read_only=True)
+
+    class Meta:
+        model = MemberSubnet
+        fields = (
+            "id", "member", "member_name", "name", "lan", "prefix", "masquerade", "is_announced",
+            "approved_at", "created",
+        )  # fmt: skip
+        read_only_fields = (
+            "id", "member_name", "prefix", "is_announced", "approved_at", "created",
+        )  # fmt: skip
+        # The rule checks them with the network's other subnets.
+        validators: ClassVar[list[Any]] = []
+
+    def get_fields(self) -> Any:
+        fields = super().get_fields()
+        network = self.context.get("network")
+        rows = (
+            Member.objects.none() if network is None else network.members.select_related("node")
+        )
+        fields["member"] = serializers.PrimaryKeyRelatedField(queryset=rows)
+        return fields
+
+
+class SubnetApproval(serializers.Serializer[Any]):
+    prefix = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=43,
+        help_text="Range as which members reach the subnet; auto for a free one, empty for its own.",
+    )  # fmt: skip
 
 
 class NewMember(serializers.Serializer[Any]):

@@ -8,6 +8,7 @@ from networks.overlay.api.muster.views.networks import (
     ShareViewSet,
 )
 from networks.overlay.api.muster.views.relays import RelayViewSet
+from networks.overlay.api.muster.views.subnets import SubnetViewSet
 from networks.overlay.api.muster.views.ways import WayViewSet
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "NodeViewSet",
     "RelayViewSet",
     "ShareViewSet",
+    "SubnetViewSet",
     "WayViewSet",
 ]
