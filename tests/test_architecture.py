@@ -129,7 +129,7 @@ def test_every_model_is_scoped_by_organization_or_listed_here() -> None:
         "Sample", "Block",  # carry the number of a device, and are read through it alone
         "Notification", "Preference", "Mute",  # belong to users
         "Network", "Node", "Member", "Share", "JoinCode", "Account",  # belong to users
-        "Pair", "Sighting", "WayMeasures",  # follow from networks, which belong to users
+        "Pair", "Sighting", "WayMeasures", "MemberSubnet",  # follow from networks, which belong to users
     }  # fmt: skip
     ours = {path.name for path in APPS} | {"networks"}  # one Django app of three packages
     for model in apps.get_models():
