@@ -86,7 +86,12 @@ class Machine:
 
     def client(self, *words: str) -> str:
         exports = [f"{name}={value}" for name, value in self.environment.items()]
-        return run(*self.inside("env", "-i", *exports, "sh", str(CLIENT), *words))
+        command = self.inside("env", "-i", *exports, "sh", str(CLIENT), *words)
+        try:
+            return run(*command)
+        except subprocess.TimeoutExpired:
+            # On a busy machine a connection may hang; agents ask again, too.
+            return run(*command)
 
     def serve(self, node: "Node", url: str) -> None:
         """Give a relay its files, as a delivery of its configuration does."""
