@@ -43,7 +43,7 @@ from networks.gateways.models import (
     StoredConfiguration,
 )
 from networks.ipam.rules.addresses import add_address
-from networks.overlay.rules import add_share, plans
+from networks.overlay.rules import add_share, plans, subnets
 from supervisor_proxy.models import (
     BackupPlan,
     Home,
@@ -266,9 +266,9 @@ def add_exact(world: World, supervisor: Supervisor, cert: Any, device: Any) -> N
             f"/api/v1/controller/cert/{cert.common_name}/group/"
         ),
         "/api/v1/access-control/{rest}": "/api/v1/access-control/doors/1/lock",
-        "/v[5-7]/device": "/v6/device",
+        "/v[5-7]/device/": "/v6/device",
         "/v[5-7]/device/$count": "/v6/device/$count",
-        "/v[5-7]/application": "/v6/application",
+        "/v[5-7]/application/": "/v6/application",
         "/v[5-7]/application/$count": "/v6/application/$count",
         "/v[5-7]/{name}": "/v6/release",
         "/device/v[23]/{uuid}/state": f"/device/v2/{'0' * 32}/state",
@@ -346,6 +346,7 @@ def add_rows(world: World, root: User) -> None:
         "networks": network.pk,
         "networks/devices": member.node_id,
         "networks/relays": plans.relay().pk,
+        "subnets": subnets.add_subnet(member, by=root, lan="192.168.77.0/24").pk,
         "members": member.pk,
         "codes": network.codes.get().pk,
         "shares": add_share(network, by=root, email="guest@example.org").pk,
