@@ -30,6 +30,7 @@ OTHERS = {
     "accounts.Session.address": "comes from the connection itself",
     "monitoring.WifiSession.mac_address": "engine/wireless.py writes one spelling",
     "networks.Node.address": "is made by the portal",
+    "networks.Member.ipv4_address": "is chosen by the portal",
     "connections.Terminal.address": "comes from the connection itself",
     "supervisor_proxy.SupervisorCall.address": "comes from the connection itself",
 }

@@ -108,8 +108,8 @@ import sys
 sys.modules["jsonschema_rs"] = None
 from tests.configs.engine_corpus import ACCEPTED, REJECTED
 from controller.configs.engine.render import render, InvalidConfig
-from controller.configs.engine import validation
-assert validation.jsonschema_rs is None
+from controller.configs.engine import schema_validation
+assert schema_validation.jsonschema_rs is None
 for c in ACCEPTED[::9]:
     print(render(c.backend, c.templates, c.config, c.context).checksum)
 for c in REJECTED[::7]:

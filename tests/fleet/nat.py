@@ -86,12 +86,7 @@ class Machine:
 
     def client(self, *words: str) -> str:
         exports = [f"{name}={value}" for name, value in self.environment.items()]
-        command = self.inside("env", "-i", *exports, "sh", str(CLIENT), *words)
-        try:
-            return run(*command)
-        except subprocess.TimeoutExpired:
-            # On a busy machine a connection may hang; agents ask again, too.
-            return run(*command)
+        return run(*self.inside("env", "-i", *exports, "sh", str(CLIENT), *words))
 
     def serve(self, node: "Node", url: str) -> None:
         """Give a relay its files, as a delivery of its configuration does."""
@@ -336,7 +331,7 @@ class NatLab:
     def serve(self, host: str, port: int) -> str:
         """Make the server on loopback reachable in the internet. Returns its URL."""
         with entered(self.internet):
-            listener = socket.create_server((PORTAL, PORTAL_PORT))
+            listener = socket.create_server((PORTAL, PORTAL_PORT), backlog=128)
         self.closing.append(listener.close)
         threading.Thread(target=_accept, args=(listener, (host, port)), daemon=True).start()
         return f"http://{PORTAL}:{PORTAL_PORT}"
@@ -545,11 +540,20 @@ def _accept(listener: socket.socket, target: tuple[str, int]) -> None:
     while True:
         try:
             client, _ = listener.accept()
-            server = socket.create_connection(target)
         except OSError:
             return
-        for one, other in ((client, server), (server, client)):
-            threading.Thread(target=_forward, args=(one, other), daemon=True).start()
+        threading.Thread(target=_connect, args=(client, target), daemon=True).start()
+
+
+def _connect(client: socket.socket, target: tuple[str, int]) -> None:
+    """Forward a connection both ways. A server that is slow to accept delays no other one."""
+    try:
+        server = socket.create_connection(target)
+    except OSError:
+        client.close()
+        return
+    threading.Thread(target=_forward, args=(client, server), daemon=True).start()
+    _forward(server, client)
 
 
 def _forward(source: socket.socket, target: socket.socket) -> None:

@@ -12,7 +12,7 @@ from controller.connections.models import Credentials, DeviceConnection
 from controller.connections.rules import create_credentials
 from controller.monitoring.engine import netjson, snmp
 from controller.monitoring.models import Sample
-from controller.monitoring.rules import device_polling
+from controller.monitoring.rules import device_polling, snmp_polling
 from controller.monitoring.rules.latest_reports import snapshots_of
 from tests import factories
 from tests.fleet.snmp import AUTH, COMMUNITY, PRIVACY, SNMPD, USER, SnmpAgent, snmp_agent
@@ -180,7 +180,7 @@ def test_ssh_goes_first_and_snmp_where_it_does_not_work(
         way.refresh_from_db()
         assert way.last_attempt is None
     DeviceConnection.objects.filter(pk=over_ssh.pk).update(is_working=False)
-    assert device_polling.snmp.asked_over_snmp([way.device_id]) == [way.device_id]
+    assert snmp_polling.asked_over_snmp([way.device_id]) == [way.device_id]
 
 
 @pytest.mark.parametrize(

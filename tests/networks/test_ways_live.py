@@ -35,6 +35,8 @@ def lab(tmp_path: Path) -> Iterator[NatLab]:
 @pytest.fixture
 def url(lab: NatLab, live_server: Any, settings: Any) -> str:
     settings.ALLOWED_HOSTS = ["*"]
+    # Django's server lets ten connections wait; the agents of a lab begin more at once.
+    live_server.thread.httpd.socket.listen(128)
     return lab.serve(live_server.thread.host, live_server.thread.port)
 
 

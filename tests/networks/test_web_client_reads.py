@@ -17,6 +17,7 @@ from networks.gateways.engine.web_pages import ROWS_AT
 from networks.gateways.engine.web_paths import feature_at, part_at
 from networks.gateways.models import Gateway
 from networks.gateways.rules import changes
+from networks.gateways.rules.gateways import look
 from tests import factories
 from tests.fleet.gateway import serving
 from tests.fleet.gateways import VENDORS
@@ -204,6 +205,7 @@ def test_a_device_of_unifi_is_restarted_by_its_mac_address(admin: User) -> None:
 
 def test_pages_of_firewalls_find_rows_under_their_names(admin: User, api: Any) -> None:
     with at("opnsense") as (_, gateway):
+        look(gateway)
         base = f"/api/v1/firewall/gateways/{gateway.pk}"
         for path, name in (("interfaces", "interfaces"), ("dhcp", "leases"), ("vpn", "tunnels"),
                            ("logs/system", "logs"), ("arp", "arp_entries")):  # fmt: skip

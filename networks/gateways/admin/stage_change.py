@@ -39,7 +39,7 @@ def choices(user: Any, gateway: Gateway) -> list[tuple[str, list[dict[str, Any]]
             continue
         verbs = [(f"{key}:{verb}", button_of(one, verb)) for verb in one.operations]
         shown = {
-            "feature": one, "title": capfirst(translated(one.title)), "operations": verbs,
+            "feature": one, "name": translated(one.title), "operations": verbs,
             "sentence": translated(one.sentence),
         }  # fmt: skip
         areas.setdefault(translated(area_title(one.area)), []).append(shown)

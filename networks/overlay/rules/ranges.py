@@ -42,7 +42,7 @@ def _chosen(network: Network, wanted: str, by: User) -> str:
         pool = IPv4Network(settings.MUSTER_OVERLAY_IPV4_POOL)
         taken = [
             *of_networks(network),
-            *_of_subnets(None),
+            *_of_subnets(None, by=None),
             *_of_members(network),
             *of_hosts(),
         ]
@@ -71,7 +71,7 @@ def _sentence(wanted: object, found: Taken) -> str:
 def known_ranges(network: Network, by: User) -> Iterator[Taken]:
     """Yield the ranges that a network's own must not overlap."""
     yield from of_networks(network)
-    yield from _of_subnets(network, by)
+    yield from _of_subnets(network, by=by)
     yield from _of_members(network)
     yield from _of_routes()
     yield from of_hosts()
@@ -100,7 +100,7 @@ def of_networks(network: Network | None) -> Iterator[Taken]:
     yield from ranges.parsed(rows.values_list("ipv4_range", flat=True), what)
 
 
-def _of_subnets(network: Network | None, by: User | None = None) -> Iterator[Taken]:
+def _of_subnets(network: Network | None, *, by: User | None) -> Iterator[Taken]:
     """Yield the subnets of the address plans that concern a network; None for all."""
     rows = Subnet.objects.filter(first__startswith="4")
     if network is not None and by is not None:
