@@ -140,6 +140,7 @@ def test_members_of_a_network_reach_each_other_by_name_and_nobody_else(
     assert reaches(b, "both")
 
 
+@pytest.mark.once
 def test_a_join_during_traffic_loses_no_packet_and_a_burst_is_one_push(
     lab: Lab, hub: Host, devices: Any, network: Network
 ) -> None:
