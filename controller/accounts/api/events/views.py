@@ -7,12 +7,19 @@ from fnmatch import fnmatchcase
 from typing import Any
 from uuid import UUID
 
+from channels.db import database_sync_to_async
 from redis.exceptions import RedisError
 
 from controller.accounts.engine.scopes import NO_SITE
 from controller.base.events import CHANNEL
 from controller.base.redis import async_waiting_client
-from controller.dialects.consumers import BAD_MESSAGE, NOT_SIGNED_IN, TOO_SLOW, Consumer
+from controller.dialects.consumers import (
+    BAD_MESSAGE,
+    NOT_PERMITTED,
+    NOT_SIGNED_IN,
+    TOO_SLOW,
+    Consumer,
+)
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +101,11 @@ class EventConsumer(Consumer):
         self.waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
         self.hub = hub()
         await self.hub.join(self)
-        await self.send_event({"type": "ready", "user": self.user.get_username()})
+        await self.greet()
         self.sender = asyncio.create_task(self.send_all())
+
+    async def greet(self) -> None:
+        await self.send_event({"type": "ready", "user": self.user.get_username()})
 
     async def on_close(self) -> None:
         self.hub.leave(self)
@@ -155,6 +165,30 @@ class EventConsumer(Consumer):
     async def send_all(self) -> None:
         while True:
             await self.send(text_data=await self.waiting.get())
+
+
+class VisibleEventConsumer(EventConsumer):
+    """Events for those alone who may see what the socket is about; others are closed at once."""
+
+    is_joined = False
+
+    def is_visible(self) -> bool:
+        """Return whether the user may see what the socket is about. It may ask the database."""
+        return True
+
+    async def on_open(self) -> None:
+        if not await database_sync_to_async(self.is_visible)():
+            await self.close(NOT_PERMITTED)
+            return
+        self.is_joined = True
+        await super().on_open()
+
+    async def greet(self) -> None:
+        """Say nothing: OpenWISP's sockets begin with the first event."""
+
+    async def on_close(self) -> None:
+        if self.is_joined:
+            await super().on_close()
 
 
 class WebClientConsumer(EventConsumer):

@@ -1,6 +1,5 @@
 """WebSockets of upgrades, as OpenWISP's firmware upgrader has them."""
 
-import asyncio
 import json
 from typing import Any
 
@@ -8,9 +7,8 @@ from channels.db import database_sync_to_async
 from django.db.models import Prefetch
 from django.utils import timezone
 
-from controller.accounts.api.events.views import MOST_WAITING, EventConsumer, hub
+from controller.accounts.api.events.views import VisibleEventConsumer
 from controller.devices.models import Device
-from controller.dialects.consumers import NOT_PERMITTED
 from controller.firmware.api.serializers.operations import OperationSerializer
 from controller.firmware.api.views.operations import with_status
 from controller.firmware.engine.openwisp_words import IN_PROGRESS, PROGRESS, STATUS
@@ -21,26 +19,14 @@ MOST_OF_DEVICE = 5
 Message = dict[str, Any]
 
 
-class FirmwareConsumer(EventConsumer):
+class FirmwareConsumer(VisibleEventConsumer):
     """Messages about one row; the socket of a row that is not visible is closed at once."""
 
     permission = "firmware:read"
-    is_joined = False
 
-    async def on_open(self) -> None:
-        self.pk = str(self.scope["url_route"]["kwargs"]["pk"])
-        if not await database_sync_to_async(self.is_visible)():
-            await self.close(NOT_PERMITTED)
-            return
-        self.waiting = asyncio.Queue(MOST_WAITING)
-        self.hub = hub()
-        await self.hub.join(self)
-        self.is_joined = True
-        self.sender = asyncio.create_task(self.send_all())
-
-    async def on_close(self) -> None:
-        if self.is_joined:
-            await super().on_close()
+    @property
+    def pk(self) -> str:
+        return str(self.scope["url_route"]["kwargs"]["pk"])
 
     async def on_message(self, message: Message) -> None:
         if message.get("type") == "request_current_state":
