@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
 from django.http import HttpRequest, HttpResponse
 from redis.exceptions import RedisError
 
@@ -111,7 +111,7 @@ def is_near() -> bool:
         with connections[ALIAS].cursor() as cursor:
             cursor.execute(BEHIND)
             (behind,) = cursor.fetchone()
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         log.warning("The replica is away, reads go to the primary: %s", error)
         connections[ALIAS].close()
         return False

@@ -66,5 +66,10 @@ def judge_signatures() -> int:
 @shared_task
 def forget() -> int:
     """Delete old history, and files that no image has."""
-    policies.judge_waiting()
-    return retention.forget() + image_storage.forget_files() + downloads.forget_expired()
+    steps = (
+        retention.forget,
+        downloads.forget_expired,
+        image_storage.forget_files,
+        policies.judge_waiting,
+    )
+    return for_each(steps, lambda step: step(), name="firmware.forget")
