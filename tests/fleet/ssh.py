@@ -155,7 +155,7 @@ class SshDevice:
         """Stop the server and its sessions, but not processes left running on the device."""
         if self.pid is None:
             return
-        for pid in [*_sessions(self.pid), self.pid]:
+        for pid in [*_freeze(self.pid), self.pid]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if self._process is not None:
@@ -273,15 +273,17 @@ def _public(path: Path) -> str:
     return path.with_suffix(".pub").read_text()
 
 
-def _sessions(server: int) -> list[int]:
-    """Return the server's descendants that are SSH sessions, children first."""
+def _freeze(server: int) -> list[int]:
+    """Freeze a server, so that it cannot fork, and return its SSH sessions, children first."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(server, signal.SIGSTOP)
     found: list[int] = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             name, rest = stat.read_text().split("(", 1)[1].rsplit(")", 1)
             if name.startswith(("sshd", "dropbear")) and int(rest.split()[1]) == server:
                 pid = int(stat.parent.name)
-                found += [*_sessions(pid), pid]
+                found += [*_freeze(pid), pid]
     return found
 
 
