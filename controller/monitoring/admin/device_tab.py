@@ -21,7 +21,7 @@ from controller.monitoring.engine.buckets import PAGE_RANGES, page_range
 from controller.monitoring.engine.health import late_after
 from controller.monitoring.engine.mac_addresses import is_random, mac_of
 from controller.monitoring.engine.metrics import ABOUT, Limit, Metric, split_key
-from controller.monitoring.engine.report import items, mapping, number, text
+from controller.monitoring.engine.report import items, link_speed, mapping, number, text
 from controller.monitoring.engine.units import DASH, bits, duration, measured
 from controller.monitoring.models import (
     Condition,
@@ -211,8 +211,8 @@ def interfaces(
 
 
 def speed(interface: Mapping[str, Any]) -> str:
-    digits = text(interface.get("speed")).rstrip("FH")
-    return bits(int(digits) * 1e6) if digits.isdigit() and int(digits) else ""
+    found = link_speed(interface)
+    return "" if found is None else bits(found)
 
 
 def errors(values: Mapping[tuple[str, str], float], name: str) -> str:

@@ -11,6 +11,7 @@ from controller.monitoring.engine.report import (
     Report,
     items,
     label,
+    link_speed,
     mapping,
     number,
     text,
@@ -24,8 +25,7 @@ MOST_INTERFACES = 40
 READ_ONLY = frozenset({"squashfs", "iso9660", "cramfs", "romfs", "erofs"})
 READ_ONLY_MOUNTS = ("/rom", "/snap/", "/nix/store")
 ERRORS = ("rx_errors", "tx_errors", "rx_dropped", "tx_dropped")
-SPEED_DIGITS = 6
-MEGABIT = 1_000_000
+LONGEST_UPTIME = 100 * 365 * 86_400.0
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = -60.0, 200.0
 
 
@@ -59,7 +59,7 @@ def read(body: Any) -> Report:
 
 def read_general(report: Report, general: Mapping[str, Any]) -> None:
     report.hostname = text(general.get("hostname"), 64)
-    report.uptime = number(general.get("uptime"), 0)
+    report.uptime = number(general.get("uptime"), 0, LONGEST_UPTIME)
     report.put(Metric.UPTIME, report.uptime)
 
 
@@ -103,7 +103,7 @@ def read_disks(report: Report, disks: Any) -> None:
     fullest = None
     for at, disk in items(disks):
         mount = text(disk.get("mount_point"))
-        if mount.startswith(READ_ONLY_MOUNTS) or disk.get("filesystem") in READ_ONLY:
+        if mount.startswith(READ_ONLY_MOUNTS) or text(disk.get("filesystem")) in READ_ONLY:
             continue
         size, used = number(disk.get("size_bytes"), 1), number(disk.get("used_bytes"), 0)
         if size is None or used is None:
@@ -153,7 +153,7 @@ def read_interfaces(report: Report, interfaces: Any) -> None:
 
 def read_interface(report: Report, at: int, name: str, interface: Mapping[str, Any]) -> None:
     statistics = mapping(interface.get("statistics"))
-    if (speed := speed_of(interface.get("speed"))) is not None:
+    if (speed := link_speed(interface)) is not None:
         report.speeds[name] = speed
     for metric in (Metric.RX_BYTES, Metric.TX_BYTES):
         if metric not in statistics:
@@ -175,11 +175,3 @@ def total(statistics: Mapping[str, Any], names: tuple[str, ...]) -> float | None
             return None
         found += value
     return found
-
-
-def speed_of(value: Any) -> float | None:
-    """Return bit/s of a speed such as ``1000F``; None of ``-1F``, which is a port without link."""
-    digits = text(value).rstrip("FH")
-    if digits.isdigit() and len(digits) <= SPEED_DIGITS and int(digits):
-        return int(digits) * MEGABIT
-    return None

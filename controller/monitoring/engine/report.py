@@ -12,6 +12,8 @@ from controller.monitoring.engine.metrics import LONGEST_LABEL, series_key
 LARGEST = 2**64
 MOST_COMPLAINTS = 20
 LONGEST_TEXT = 128
+SPEED_DIGITS = 6
+MEGABIT = 1_000_000.0
 
 
 @dataclass(slots=True)
@@ -73,6 +75,19 @@ def number(value: Any, low: float = -1e15, high: float = LARGEST) -> float | Non
 def text(value: Any, longest: int = LONGEST_TEXT) -> str:
     """Return a text without characters that a database refuses; empty for anything else."""
     return value.replace("\x00", "").strip()[:longest] if isinstance(value, str) else ""
+
+
+def megabits(value: Any) -> int | None:
+    """Return the number that a text of digits is; None for anything else, also for 0."""
+    digits = text(value)
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= SPEED_DIGITS
+    return (int(digits) or None) if is_number else None
+
+
+def link_speed(interface: Mapping[str, Any]) -> float | None:
+    """Return bit/s of a speed such as ``1000F``; None of ``-1F``, which is a port without link."""
+    found = megabits(text(interface.get("speed")).rstrip("FH"))
+    return None if found is None else found * MEGABIT
 
 
 def mapping(value: Any) -> Mapping[str, Any]:

@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from controller.monitoring.engine.mac_addresses import mac_of
-from controller.monitoring.engine.report import items, mapping, text
+from controller.monitoring.engine.report import (
+    MEGABIT,
+    items,
+    link_speed,
+    mapping,
+    megabits,
+    text,
+)
 
 # The better a kind of link is known, the more it counts where a pair has several.
 RANKS = {"lldp": 0, "mesh": 1, "uplink": 2, "arp": 3, "overlay": 4}
@@ -177,7 +184,7 @@ def arps(device: Seen, index: _Index) -> Iterator[tuple[Link, str]]:
 
 def peers(interface: Mapping[str, Any]) -> Iterator[str]:
     wireless = mapping(interface.get("wireless"))
-    if wireless.get("mode") in MESHES:
+    if text(wireless.get("mode")) in MESHES:
         for _, one in items(wireless.get("clients")):
             if mac := mac_of(one.get("mac")):
                 yield mac
@@ -185,12 +192,11 @@ def peers(interface: Mapping[str, Any]) -> Iterator[str]:
 
 def speeds(interface: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """Return the speed of a port in bit/s, and the fastest that it could do."""
-    digits = text(interface.get("speed")).rstrip("FH")
-    speed = float(digits) * 1e6 if digits.isdigit() and int(digits) else None
-    supported = interface.get("link_supported")
-    modes = [text(one).partition("base")[0] for one in supported if isinstance(one, str)] if isinstance(supported, list) else []  # fmt: skip
-    most = max((float(one) * 1e6 for one in modes if one.isdigit()), default=None)
-    return speed, most
+    told = interface.get("link_supported")
+    modes = [text(one).partition("base")[0] for one in told] if isinstance(told, list) else []
+    known = [found for one in modes if (found := megabits(one))]
+    most = max(known) * MEGABIT if known else None
+    return link_speed(interface), most
 
 
 def keep(found: dict[frozenset[str], Link], link: Link) -> None:

@@ -11,10 +11,11 @@ from django.db import transaction
 
 from controller.devices.models import Device
 from controller.monitoring.engine import vectors
-from controller.monitoring.engine.blocks import DAY
+from controller.monitoring.engine.blocks import DAY, HOUR
 from controller.monitoring.engine.demo import DemoDevice
 from controller.monitoring.engine.metrics import Metric, split_key
 from controller.monitoring.models import (
+    Block,
     LatestSample,
     MonitoredDevice,
     MonitoredOrganization,
@@ -41,10 +42,10 @@ def invent_history(devices: Iterable[Device], now: int) -> int:
 @transaction.atomic
 def invent_totals(owner: UUID, moments: dict[int, Counter[str]], today: int) -> None:
     """Add up what was invented of an organization's devices; today goes on by itself."""
-    row, is_new = MonitoredOrganization.objects.get_or_create(
+    row, _ = MonitoredOrganization.objects.get_or_create(
         organization_id=owner, defaults={"layout": list(organization_totals.SERIES)}
     )
-    if not is_new:
+    if has_history(row.number, today):
         return
     for day, some in groupby(sorted(moments), lambda at: at - at % DAY):
         values = [
@@ -55,9 +56,18 @@ def invent_totals(owner: UUID, moments: dict[int, Counter[str]], today: int) -> 
             sample_history.seal_day(row.number, day, values)
         else:
             Sample.objects.bulk_create(
-                Sample(number=row.number, at=at, kind=0, values=vectors.pack(one))
-                for at, one in values
+                (
+                    Sample(number=row.number, at=at, kind=0, values=vectors.pack(one))
+                    for at, one in values
+                ),
+                ignore_conflicts=True,
             )
+
+
+def has_history(number: int, now: int) -> bool:
+    """Return whether anything was kept before the last hour, in which a demonstration begins."""
+    older = Sample.objects.filter(number=number, at__lt=now - HOUR)
+    return older.exists() or Block.objects.filter(number=number).exists()
 
 
 def add(sums: dict[int, Counter[str]], at: int, values: Mapping[str, float]) -> None:
@@ -73,9 +83,10 @@ def add(sums: dict[int, Counter[str]], at: int, values: Mapping[str, float]) -> 
 
 @transaction.atomic
 def invent(device: Device, now: int, sums: dict[int, Counter[str]]) -> bool:
-    row, is_new = MonitoredDevice.objects.get_or_create(device=device)
-    latest, has_none = LatestSample.objects.get_or_create(monitored=row)
-    if row.invented_until is not None or not (is_new or has_none):
+    row, _ = MonitoredDevice.objects.get_or_create(device=device)
+    LatestSample.objects.get_or_create(monitored=row)
+    latest = LatestSample.objects.select_for_update().get(monitored=row)
+    if row.invented_until is not None or has_history(row.pk, now):
         return False
     today = now - now % DAY
     made = DemoDevice(device.name, today - DAYS * DAY, now)
@@ -94,7 +105,7 @@ def invent(device: Device, now: int, sums: dict[int, Counter[str]]) -> bool:
             ]
     Sample.objects.bulk_create(rest, ignore_conflicts=True)
     Reboot.objects.bulk_create([Reboot(monitored=row, at=at) for at in made.restarts])
-    latest.save()
+    latest.save(update_fields=["layout"])
     row.invented_until = datetime.fromtimestamp(now, UTC)
     row.save(update_fields=["invented_until"])
     return True
