@@ -22,6 +22,10 @@ ROUNDS = 6
 AT_ONCE = 200
 DAY = 86_400
 MANY = 10_000
+MORE_SERIES = (
+    "reachable", "rtt", "rtt_min", "rtt_max", "loss", "temperature", "signal_strength wwan0",
+    "check_time web", "tcp_rate hq", "jitter hq",
+)  # fmt: skip
 # Share of one core that each kind of work takes with so many devices.
 shares: dict[str, float] = {}
 
@@ -224,7 +228,13 @@ def overview(rows: list[Any], start: int) -> None:
     from controller.monitoring.rules import device_overview
 
     row = LatestSample.objects.get(monitored__device=rows[0])
-    known, now = vectors.pack(vectors.known(row.values, wide=True)), start + ROUNDS * 300
+    values = vectors.known(row.values, wide=True)
+    # What pings, checks and modems measure makes twelve charts of it.
+    for key in MORE_SERIES:
+        values[len(row.layout)] = 50.0
+        row.layout.append(key)
+    row.save(update_fields=["layout"])
+    known, now = vectors.pack(values), start + ROUNDS * 300
     Sample.objects.bulk_create(
         Sample(number=row.monitored_id, at=at, kind=0, values=known)
         for at in range(now - DAY, now, 300)

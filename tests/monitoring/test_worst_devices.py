@@ -49,17 +49,20 @@ def test_availability_is_the_share_of_a_day_online(
 ) -> None:
     names = ("always", "away", "flapping", "gone", "new", "unknown")
     device = {name: factories.device(organization, name=name) for name in names}
+    Device.objects.exclude(name="new").update(created=NOW - timedelta(days=9))
     changes(device["always"], h48="online")
     changes(device["away"], h30="offline")
     changes(device["flapping"], h40="online", h12="offline", h9="online")
     changes(device["gone"], h30="online", h6="offline")
-    changes(device["new"], h4="online")
+    changes(device["new"], h4="online", h1="offline")
     stranger = factories.device(factories.organization(), name="stranger")
     changes(stranger, h30="offline")
     assert named(manager, Ranking.AVAILABILITY) == {
-        "away": 0, "new": 16.67, "gone": 75, "flapping": 87.5,
+        "away": 0, "gone": 75, "new": 75, "flapping": 87.5,
     }  # fmt: skip
-    assert list(named(manager, Ranking.AVAILABILITY)) == ["away", "new", "gone", "flapping"]
+    assert list(named(manager, Ranking.AVAILABILITY)) == [
+        "away", *sorted(("gone", "new"), key=lambda name: str(device[name].pk), reverse=True), "flapping",
+    ]  # fmt: skip
 
 
 def test_time_before_the_first_change_was_spent_in_the_other_state() -> None:

@@ -219,7 +219,8 @@ def errors(values: Mapping[tuple[str, str], float], name: str) -> str:
     packets, wrong = values.get((Metric.PACKETS, name)), values.get((Metric.ERRORS, name))
     if not packets or wrong is None:
         return DASH
-    return f"{100 * wrong / packets:.2f} %"
+    # What was dropped is not among the packets.
+    return f"{100 * wrong / (packets + wrong):.2f} %"
 
 
 def clients(device: Device, body: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -65,7 +65,8 @@ def ranked(rows: QuerySet[Device], ranking: Ranking) -> list[tuple[UUID, float]]
 def availability_of(rows: QuerySet[Device], now: datetime) -> dict[UUID, float]:
     """Return the percentage of the last 24 hours in which each device was online.
 
-    Devices that were online all the time are left out.
+    Of a device that was added since, the time from its first change of state counts. Devices that
+    were online all the time are left out.
     """
     since = now - SPAN
     changes: dict[UUID, list[tuple[datetime, str]]] = {}
@@ -76,8 +77,10 @@ def availability_of(rows: QuerySet[Device], now: datetime) -> dict[UUID, float]:
         device__in=rows, state=Presence.State.OFFLINE, since__lte=since
     ).values_list("device", flat=True)
     found = dict.fromkeys(away, 0.0)
+    added = set(rows.filter(created__gt=since).values_list("pk", flat=True))
     for device, some in changes.items():
-        found[device] = share_online(some, since, now)
+        start = some[0][0] if device in added else since
+        found[device] = share_online(some, start, now)
     return found
 
 
@@ -96,7 +99,7 @@ def share_online(
         spent[not is_online if online is None else online] += moment - at
         at, online = moment, is_online
     spent[bool(online)] += until - at
-    return 100 * spent[True] / (spent[True] + spent[False])
+    return 100 * (spent[True] / (until - since)) if until > since else 100.0
 
 
 def values_of(
