@@ -1,6 +1,7 @@
 """A router whose /var is memory, with procd: pushes that take a while, and restarts in between."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -84,10 +85,10 @@ def restart(router):
 
 
 def kill(pid):
-    try:
+    """Kill a process and wait until it is gone, as nothing survives a restart."""
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    until(lambda: not Path(f"/proc/{pid}").exists())
 
 
 def begin(router, config):

@@ -77,7 +77,7 @@ def place(name: str, lon: float, lat: float) -> dict[str, Any]:
 @contextmanager
 def running() -> Iterator[Nominatim]:
     server = Nominatim()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield server

@@ -76,6 +76,7 @@ class SshDevice:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        _end_processes(self.root)
 
     @property
     def private_key(self) -> str:
@@ -285,6 +286,15 @@ def _freeze(server: int) -> list[int]:
                 pid = int(stat.parent.name)
                 found += [*_freeze(pid), pid]
     return found
+
+
+def _end_processes(root: Path) -> None:
+    """Kill what sessions left running on the device with this root folder."""
+    mark = f"MUSTER_ROOT={root}".encode()
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in environment.read_bytes().split(b"\0"):
+                os.kill(int(environment.parent.name), signal.SIGKILL)
 
 
 def main() -> None:

@@ -62,7 +62,7 @@ class Names(socketserver.BaseRequestHandler):
 
 @contextmanager
 def served(server: socketserver.BaseServer) -> Iterator[int]:
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield server.server_address[1]

@@ -215,7 +215,7 @@ def test_an_email_is_given_up_after_fifty_attempts(
     recipients.dispatch_notices()
     Notification.objects.update(attempts=attempts)
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Refusing) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address
         assert email.mail() == 0
         server.shutdown()

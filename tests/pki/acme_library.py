@@ -36,7 +36,7 @@ def new_key():
 
 
 server = HTTPServer(("127.0.0.1", port), Handler)
-Thread(target=server.serve_forever, daemon=True).start()
+Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
 network = client.ClientNetwork(josepy.JWKRSA(key=new_key()), user_agent="test")
 acme = client.ClientV2(client.ClientV2.get_directory(directory, network), network)
 account = acme.new_account(

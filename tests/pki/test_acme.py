@@ -391,7 +391,7 @@ class Answering(BaseHTTPRequestHandler):
 def web():
     server = HTTPServer(("127.0.0.1", 0), Answering)
     server.answers = {}
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield server
     server.shutdown()

@@ -7,13 +7,15 @@ from xdist.scheduler import LoadScopeScheduling
 
 # Tests that mostly wait run sequentially in one process, in parallel to those that compute, and
 # start first. (pytest-xdist's own mark for this, xdist_group, has no effect with pytest 9.2.)
+# The first that fits is taken.
 GROUPS = {
+    "tests/browser/test_pages.py": "pages",
     "tests/browser/": "browser",
-    "tests/live/": "machine",
-    "tests/networks/test_overlay.py": "machine",
-    "tests/networks/test_ways_live.py": "machine",
-    "tests/vpn/test_tunnels.py": "machine",
-    "tests/discovery/test_scans.py": "machine",
+    "tests/live/": "portals",
+    "tests/networks/test_overlay.py": "namespaces",
+    "tests/networks/test_ways_live.py": "namespaces",
+    "tests/vpn/test_tunnels.py": "namespaces",
+    "tests/discovery/test_scans.py": "namespaces",
 }
 ROWS = {"db", "transactional_db", "live_server", "_django_db_helper"}
 OPTION = "--only-database"
