@@ -1,9 +1,10 @@
 // How a chart is drawn: lines with a band, what is marked, limits, the crosshair and the zoom.
 import { make } from "./make.js";
 import { shown } from "./chart-values.js";
+import { gettext } from "./words.js";
 
 const Chart = window.Chart;
-const LEFT = 62;
+const LEFT = 70;
 const NICE = [1, 2, 2.5, 5, 10];
 let colors = read();
 
@@ -28,7 +29,7 @@ function highest(one, at) {
   const trace = one.traces[at];
   if (!trace) return 0;
   const known = [...trace.mean, ...trace.high].filter((value) => value !== null);
-  return known.length ? Math.max(...known) : 0;
+  return Math.max(0, ...known);
 }
 
 function bounds(one) {
@@ -36,7 +37,7 @@ function bounds(one) {
   if (one.kind === "mirrored") return { max: roundTop(highest(one, 0)), min: -roundTop(highest(one, 1)) };
   const top = Math.max(highest(one, 0), highest(one, 1), ...(one.past ?? []).filter((value) => value !== null));
   const lows = one.traces.flatMap((trace) => [...trace.mean, ...trace.low]).filter((value) => value !== null);
-  if (Math.min(...lows) < 0) return { max: 0, min: -roundTop(-Math.min(...lows)) };
+  if (Math.min(...lows) < 0) return { max: top > 0 ? roundTop(top) : 0, min: -roundTop(-Math.min(...lows)) };
   if (one.top) return { max: Math.max(one.top, roundTop(top)), min: 0 };
   return { max: roundTop(top), min: 0 };
 }
@@ -156,7 +157,7 @@ function under(chart, one, answer, marked) {
     line(ctx, area.left, at, area.right, at, colors["series-2"], [5, 3]);
     ctx.fillStyle = colors["series-2"];
     ctx.font = "600 11px Inter, sans-serif";
-    ctx.fillText(`Limit ${shown(one.limit.value, one.unit)}`, area.left + 4, at - 4 < area.top + 8 ? at + 12 : at - 4);
+    ctx.fillText(`${gettext("Limit")} ${shown(one.limit.value, one.unit)}`, area.left + 4, at - 4 < area.top + 8 ? at + 12 : at - 4);
   }
 }
 

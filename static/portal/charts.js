@@ -125,10 +125,10 @@ function start(panel) {
     const parts = one.traces.map((trace) => {
       const known = trace.mean.filter((value) => value !== null);
       const most = Math.max(...(trace.high.length ? trace.high : trace.mean).filter((value) => value !== null));
-      return `${trace.name}: ${shown(known.at(-1), one.unit)}, highest ${shown(most, one.unit)}`;
+      return `${trace.name}: ${shown(known.at(-1), one.unit)}; ${gettext("Highest")} ${shown(most, one.unit)}`;
     });
-    const limit = one.limit ? `, limit ${shown(one.limit.value, one.unit)}` : "";
-    return `${one.title}. ${parts.join("; ")}${limit}.`;
+    const limit = one.limit ? `; ${gettext("Limit")} ${shown(one.limit.value, one.unit)}` : "";
+    return `${one.title}. ${parts.join(". ")}${limit}.`;
   }
 
   /** Put the crosshair of all charts there; null takes it away. */

@@ -145,6 +145,8 @@ def openwisp_dates(start: str, end: str, now: int, zone: tzinfo) -> Buckets:
         first, last = int(since.timestamp()), int(until.timestamp())
     except (ValueError, OverflowError) as error:
         raise NotARange("Incorrect custom date format, should be YYYY-MM-DD H:M:S") from error
+    if first < 0:
+        raise NotARange("start_date cannot be before 1970")
     if first > last:
         raise NotARange("start_date cannot be greater than end_date")
     days = (last - first) // DAY

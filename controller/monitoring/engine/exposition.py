@@ -3,8 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from controller.monitoring.engine.metrics import COUNTERS, Metric, split_key
+from controller.monitoring.engine.metrics import ABOUT, COUNTERS, Metric, split_key
 
+OWN_HELP = {
+    "muster_health": "1 for the state of health that a device is in.",
+    "muster_reported_timestamp_seconds": "When the newest report was made.",
+}
 HEALTH = ("ok", "problem", "critical", "unknown")
 
 
@@ -26,8 +30,23 @@ def exposition(devices: Iterable[Exposed]) -> str:
         for name, labels, value in lines(device):
             text = ",".join(f'{key}="{escaped(one)}"' for key, one in labels.items())
             found.setdefault(name, []).append(f"{name}{{{text}}} {value:.10g}")
-    parts = [f"# TYPE {name} gauge\n" + "\n".join(rows) for name, rows in sorted(found.items())]
+    parts = [
+        f"# HELP {name} {help_of(name)}\n# TYPE {name} gauge\n" + "\n".join(rows)
+        for name, rows in sorted(found.items())
+    ]
     return "\n".join([*parts, ""]) if parts else ""
+
+
+def help_of(name: str) -> str:
+    """Return what a metric says, with its unit."""
+    if name in OWN_HELP:
+        return OWN_HELP[name]
+    metric = Metric(name.removeprefix("muster_").removesuffix("_increment"))
+    text = metric.replace("_", " ").capitalize()
+    if name.endswith("_increment"):
+        return f"{text} since the report before."
+    about = ABOUT.get(metric)
+    return f"{text} in {about.unit}." if about and about.unit else f"{text}."
 
 
 def lines(device: Exposed) -> Iterator[tuple[str, Mapping[str, str], float]]:
