@@ -44,7 +44,7 @@ const KEYS = { "+": "in", "=": "in", "-": "out", 0: "fit" };
 function nextTo(node, [dx, dy]) {
   const [x, y] = placeOf(node);
   const linked = new Set(
-    [...drawing.querySelectorAll("line")].flatMap(({ dataset: { from, to } }) => (from === node.dataset.node ? [to] : to === node.dataset.node ? [from] : [])),
+    [...drawing.querySelectorAll("path[data-from]")].flatMap(({ dataset: { from, to } }) => (from === node.dataset.node ? [to] : to === node.dataset.node ? [from] : [])),
   );
   const nodes = [...drawing.querySelectorAll("a[data-node]")].filter((one) => {
     const [ox, oy] = placeOf(one);

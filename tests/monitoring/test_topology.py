@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from controller.accounts.models import Organization
+from controller.monitoring.admin.topology import path_between
 from controller.monitoring.engine.topology import Graph, Seen, graph
 from controller.monitoring.models import MonitoredDevice
 from controller.monitoring.rules import app_reports
@@ -105,6 +106,12 @@ def test_layers_follow_kinds_and_uplinks() -> None:
     assert {one.label: one.layer for one in graph(devices).nodes} == {
         "gw": 1, "box": 1, "switch": 2, "ap": 3,
     }  # fmt: skip
+
+
+def test_a_link_within_a_row_goes_around_what_stands_between() -> None:
+    left, right, below = {"x": 10, "y": 50}, {"x": 110, "y": 50}, {"x": 60, "y": 160}
+    assert path_between(left, right) == "M10 50Q60 -14 110 50"
+    assert path_between(left, below) == "M10 50L60 160"
 
 
 @pytest.mark.django_db

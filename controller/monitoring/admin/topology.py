@@ -1,5 +1,6 @@
 """Drawing of the topology: layers from above, in the same order at each visit."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from controller.monitoring.engine.topology import ACCESS, Graph, Node
 from controller.monitoring.engine.units import bits
 from controller.monitoring.rules.topology import MOST_DEVICES, topology
 
-WIDTH, ROW, COLUMN, TOP = 1180, 110, 130, 50
+WIDTH, ROW, COLUMN, TOP, ARC = 1180, 110, 130, 50, 64
 # Beyond so many nodes, access devices without problems are one node.
 MOST_NODES = 60
 LONGEST_LABEL = 18
@@ -114,12 +115,20 @@ def drawing(found: Graph) -> dict[str, Any]:
         one, other = places[ends[0]], places[ends[1]]
         tone = "gone" if link.is_gone else "slow" if link.is_slow else link.kind
         lines[frozenset(ends)] = {
-            "x1": one["x"], "y1": one["y"], "x2": other["x"], "y2": other["y"], "tone": tone,
+            "path": path_between(one, other), "tone": tone,
             "one_sided": link.is_one_sided, "from": ends[0], "to": ends[1],
         }  # fmt: skip
     return {"width": WIDTH, "height": y, "nodes": list(places.values()),
             # What is drawn last lies on top.
             "lines": sorted(lines.values(), key=lambda one: one["tone"] in {"gone", "slow"}), "layers": layers}  # fmt: skip
+
+
+def path_between(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Return a line as SVG draws it: within a row an arc, as others may stand in between."""
+    start, end = f"M{one['x']} {one['y']}", f"{other['x']} {other['y']}"
+    if one["y"] != other["y"]:
+        return f"{start}L{end}"
+    return f"{start}Q{(one['x'] + other['x']) // 2} {one['y'] - ARC} {end}"
 
 
 def placed(node: Node, x: float, y: float) -> dict[str, Any]:
