@@ -46,7 +46,9 @@ def help_of(name: str) -> str:
     if name.endswith("_increment"):
         return f"{text} since the report before."
     about = ABOUT.get(metric)
-    return f"{text} in {about.unit}." if about and about.unit else f"{text}."
+    if about is None:
+        return f"{text}."
+    return f"{about.title} in {about.unit}." if about.unit else f"{about.title}."
 
 
 def lines(device: Exposed) -> Iterator[tuple[str, Mapping[str, str], float]]:
