@@ -1,6 +1,7 @@
 """What the portal asks by itself, of real sockets and real SSH servers on loopback."""
 
 import asyncio
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from controller.monitoring.engine.vectors import known
 from controller.monitoring.models import LatestSample, MonitoredDevice, Snapshot
 from controller.monitoring.rules import device_polling
 from tests import factories
+from tests.fleet.dropbear_device import DROPBEAR, DropbearRouter
 from tests.fleet.ssh import SshDevice
 
 pings = pytest.mark.skipif(icmp.way() == "none", reason="this system lets us send no pings")
@@ -79,10 +81,23 @@ def test_turns_are_spread_over_the_period() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    "kind",
+    [
+        SshDevice,
+        # With the tools of OpenWrt alone: those of busybox.
+        pytest.param(
+            DropbearRouter,
+            marks=pytest.mark.skipif(
+                not DROPBEAR or os.geteuid() != 0, reason="needs root and dropbear"
+            ),
+        ),
+    ],
+)
 def test_a_device_without_agent_is_measured_over_ssh(
-    organization: Organization, tmp_path: Path
+    organization: Organization, tmp_path: Path, kind: type[SshDevice]
 ) -> None:
-    with SshDevice(tmp_path) as ssh:
+    with kind(tmp_path) as ssh:
         device = factories.device(organization, management_ip=ssh.host)
         credentials = factories.credentials(
             organization,
