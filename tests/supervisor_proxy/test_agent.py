@@ -66,7 +66,7 @@ class Portal:
     @contextmanager
     def running(self, device: HassioSupervisor) -> Iterator[ServerConnection]:
         with serve(self.handle, "127.0.0.1", 0) as server:
-            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+            threading.Thread(target=server.serve_forever, daemon=True).start()
             port = server.socket.getsockname()[1]
             environment = os.environ | {
                 "MUSTER_URL": f"http://127.0.0.1:{port}", "MUSTER_KEY": "k" * 32,
