@@ -88,7 +88,16 @@ def kill(pid):
     """Kill a process and wait until it is gone, as nothing survives a restart."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    until(lambda: not Path(f"/proc/{pid}").exists())
+    until(lambda: not runs(pid))
+
+
+def runs(pid):
+    """Tell a process from its remains, which may wait for their parent."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def begin(router, config):
